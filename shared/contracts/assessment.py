@@ -1,0 +1,140 @@
+"""What assessment says, and the shape of an assessment wherever one is shown."""
+
+from datetime import datetime
+from typing import ClassVar, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from shared.contracts.base import Contract, IntakeEvent
+from shared.contracts.intake import Answer, Submission
+
+Verdict = Literal["continuity", "execution", "both", "unclear", "incomplete", "contradictory"]
+Strength = Literal["clear", "leaning"]
+Severity = Literal["hard", "soft"]
+
+
+class Score(Contract):
+    """Points, one decimal. `value` is null while an answer it needs is unknown; `low` and `high` hold either way."""
+
+    value: float | None
+    low: float
+    high: float
+
+
+class Scores(Contract):
+    """The two axes, each 0 to 100."""
+
+    continuity: Score
+    execution: Score
+
+
+class Dimension(Contract):
+    """The two axes over one dimension's questions alone, and their margin."""
+
+    dimension: str
+    scores: Scores
+    margin: Score
+
+
+class Contribution(Contract):
+    """What one answer adds to the margin, in points: above zero towards continuity. Null where the answer is unknown.
+
+    `low` and `high` are the least and the most that any level of the question would add.
+    """
+
+    question: str
+    dimension: str
+    answer: str
+    margin: float | None
+    low: float
+    high: float
+
+
+class Reason(Contract):
+    """An answer that pushes to one side; `points` is its distance from the mean of the question's levels."""
+
+    side: Literal["continuity", "execution"]
+    question: str
+    answer: str
+    points: float
+
+
+class Check(Contract):
+    """A contradiction between answers that is still open."""
+
+    id: str
+    severity: Severity
+    questions: tuple[str, ...]
+
+
+class Outlook(Contract):
+    """Share of the ways in which the unknown answers could fall that lead to each verdict, over `ways` of them."""
+
+    shares: dict[Verdict, float]
+    leading: Verdict
+    ways: int
+    exact: bool
+
+
+class Change(Contract):
+    """One answer, as it is and as it would have to be."""
+
+    question: str
+    from_: str = Field(alias="from")
+    to: str
+
+
+class Counterfactual(Contract):
+    """A smallest set of changed answers that gives another verdict."""
+
+    verdict: Verdict
+    strength: Strength | None
+    changes: tuple[Change, ...]
+
+
+class VersionHash(Contract):
+    """Which version of a document was used, and the SHA-256 of its canonical JSON."""
+
+    version: str
+    hash: str
+
+
+class Assessment(Contract):
+    """How the answers score, how firm that is, why, and what would change it. It knows nothing of delivery models.
+
+    `contributions` of the known answers add up to `margin.value` exactly at one decimal. `unknown` lists unanswered
+    questions, most decisive first. The fields that default to null or empty are filled by the deeper explanation.
+    """
+
+    intake_id: UUID | None = None
+    revision: int | None = None
+    verdict: Verdict
+    strength: Strength | None
+    scores: Scores
+    margin: Score
+    dimensions: tuple[Dimension, ...]
+    contributions: tuple[Contribution, ...]
+    reasons: tuple[Reason, ...]
+    answered_weight: float
+    checks: tuple[Check, ...]
+    unknown: tuple[str, ...]
+    answers: dict[str, Answer]
+    questionnaire: VersionHash
+    rubric: VersionHash
+    robustness: float | None = None
+    acceptability: float | None = None
+    outlook: Outlook | None = None
+    counterfactuals: tuple[Counterfactual, ...] = ()
+    stability: dict[str, float] = Field(default_factory=dict)
+
+
+class AssessmentCompleted(IntakeEvent):
+    """A submission was scored. Its version is the revision it speaks of."""
+
+    topic: ClassVar[str] = "assessment.completed.v1"
+    partitions: ClassVar[int] = 6
+
+    submission: Submission
+    assessment: Assessment
+    completed_at: datetime

@@ -1,0 +1,103 @@
+"""What intake says: submissions, withdrawals, erasures, and changes of staff."""
+
+from datetime import datetime
+from typing import ClassVar, Literal
+from uuid import UUID
+
+from shared.contracts.base import Contract, Event, IntakeEvent
+
+Headcount = Literal["1-10", "11-50", "51-250", "251-1000", "1001-5000", "over-5000"]
+Industry = Literal[
+    "agriculture",
+    "mining",
+    "manufacturing",
+    "energy",
+    "water_and_waste",
+    "construction",
+    "trade",
+    "transport",
+    "accommodation_and_food",
+    "information_and_communication",
+    "finance_and_insurance",
+    "real_estate",
+    "professional_services",
+    "administrative_services",
+    "public_administration",
+    "education",
+    "health",
+    "arts_and_recreation",
+    "other_services",
+    "households",
+    "international_organisations",
+    "software",
+]
+Channel = Literal["web", "console", "api", "link"]
+Confidence = Literal["said", "inferred"]
+Role = Literal["sales", "account_manager", "rubric_owner", "admin"]
+
+
+class Company(Contract):
+    """Who asks. The name may travel; people's names and addresses never do. Country is ISO 3166-1 alpha-2."""
+
+    name: str
+    headcount: Headcount
+    industry: Industry
+    country: str
+
+
+class Answer(Contract):
+    """A level key of the question or `unknown`, and whether the client said it or the salesperson inferred it."""
+
+    level: str
+    confidence: Confidence = "said"
+
+
+class Submission(Contract):
+    """What was answered: carried from the submission to everything that follows from it."""
+
+    intake_id: UUID
+    revision: int
+    questionnaire: str
+    answers: dict[str, Answer]
+    company: Company
+    channel: Channel
+    language: str
+    submitted_at: datetime
+
+
+class IntakeSubmitted(IntakeEvent):
+    """A questionnaire was accepted, for good."""
+
+    topic: ClassVar[str] = "intake.submitted.v1"
+    partitions: ClassVar[int] = 6
+
+    submission: Submission
+
+
+class IntakeWithdrawn(IntakeEvent):
+    """The prospect or sales took the request back; what is stored stays readable."""
+
+    topic: ClassVar[str] = "intake.withdrawn.v1"
+
+
+class IntakeErased(IntakeEvent):
+    """Everything personal about the intake is gone and must go everywhere."""
+
+    topic: ClassVar[str] = "intake.erased.v1"
+
+
+class StaffChanged(Event):
+    """The whole present state of one account or API key, with the ended sessions whose tokens still run."""
+
+    topic: ClassVar[str] = "intake.staff-changed.v1"
+
+    staff_id: UUID
+    name: str
+    roles: tuple[Role, ...]
+    active: bool
+    sessions_ended: tuple[UUID, ...] = ()
+
+    @property
+    def aggregate_id(self) -> UUID:
+        """The account or key."""
+        return self.staff_id
