@@ -1,0 +1,261 @@
+"""One batch subscriber per service over all its topics."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import stamina
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka.errors import KafkaError
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+from pydantic import ValidationError
+
+from shared import postgres
+from shared.contracts.base import Event
+from shared.kafka import dead_letters
+from shared.kafka.dead_letters import Arrival
+from shared.kafka.topics import missing_topics
+from shared.postgres import Connection, Database
+
+Handler: TypeAlias = Callable[[Connection, Any], Awaitable[None]]
+Handlers: TypeAlias = Mapping[type[Event], Handler]
+
+MAX_BATCH = 100
+MAX_VALUE_BYTES = 1_048_576
+RETRY_SECONDS = 240
+STUCK_SECONDS = 20
+UNSETTLED_SECONDS = 60
+GRACE_SECONDS = 20
+
+log = structlog.get_logger(__name__)
+
+
+class Refused(Exception):
+    """A record that no handler can take: a short reason, and a detail that quotes nothing of the record."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+def read(arrival: Arrival, handlers: Handlers) -> tuple[Handler, Event]:
+    """The event in a record and the handler for it; raises Refused."""
+    if arrival.value is None or len(arrival.value) > MAX_VALUE_BYTES:
+        size = 0 if arrival.value is None else len(arrival.value)
+        raise Refused("size", f"{size} bytes, where 1 to {MAX_VALUE_BYTES} can be read")
+    unreadable = sorted(name for name, value in arrival.headers.items() if "\\x" in value or value == "")
+    if unreadable:
+        raise Refused("header", f"header {unreadable[0]!r} is empty or not UTF-8")
+    if arrival.event_id is None:
+        raise Refused("event id", "header ce_id is missing or not a UUID")
+    by_topic = {event.topic: event for event in handlers}
+    named = arrival.headers.get("ce_type", "")
+    if named != arrival.topic or named not in by_topic:
+        raise Refused("type", f"ce_type {named[:80]!r} is not read from topic {arrival.topic}")
+    event_type = by_topic[named]
+    try:
+        return handlers[event_type], event_type.model_validate_json(arrival.value)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the body"
+        raise Refused("content", f"{where}: {first['type']}") from error
+
+
+async def handle(connection: Connection, arrival: Arrival, handlers: Handlers) -> None:
+    """Apply one record in the caller's transaction; a record that cannot be read becomes a dead letter there."""
+    try:
+        handler, event = read(arrival, handlers)
+    except Refused as refusal:
+        log.warning("event.refused", topic=arrival.topic, offset=arrival.offset, reason=refusal.reason)
+        await dead_letters.bury(connection, arrival, refusal.reason, refusal.detail)
+    else:
+        await handler(connection, event)
+
+
+def arrival_of(record: "ConsumerRecord[bytes | None, bytes | None]") -> Arrival:
+    """A Kafka record with its headers as text."""
+    headers = {name: (value or b"").decode("utf-8", "backslashreplace") for name, value in record.headers}
+    return Arrival(record.topic, record.partition, record.offset, record.key, headers, record.value)
+
+
+class Consumer:
+    """Consumes until cancelled: at least once, in order per key, one transaction per batch, rebuilt when it dies."""
+
+    def __init__(self, database: Database, bootstrap_servers: str, handlers: Handlers) -> None:
+        self._database = database
+        self._bootstrap_servers = bootstrap_servers
+        self._handlers = handlers
+        self._broker: KafkaBroker | None = None
+        self._batch_since: float | None = None
+        self._unsettled_since: float | None = time.monotonic()
+        self.consumed = 0
+
+    def problems(self) -> list[str]:
+        """What keeps events from being handled now; empty when all is well."""
+        found = self._faults()
+        if self._batch_since is not None and time.monotonic() - self._batch_since > STUCK_SECONDS:
+            found.append(f"a batch has not finished for {STUCK_SECONDS} seconds")
+        return found
+
+    async def run(self) -> None:
+        """Consume until cancelled. Topics are waited for, and a consumer that died is built anew."""
+        while True:
+            self._unsettled_since = time.monotonic()
+            while missing := await self._missing_topics():
+                log.debug("consumer.waiting", service=self._database.service, topics=sorted(missing))
+                await asyncio.sleep(0.3)
+            self._broker = self._build_broker()
+            try:
+                await self._broker.start()
+                await self._until_dead()
+                log.warning("consumer.rebuilding", service=self._database.service, problems=self._faults())
+            except KafkaError as error:
+                log.warning("consumer.not_started", service=self._database.service, error=type(error).__name__)
+                await asyncio.sleep(1)
+            finally:
+                await self._broker.stop()
+                self._broker = None
+
+    async def _missing_topics(self) -> set[str]:
+        topics = {event.topic for event in self._handlers}
+        try:
+            return await missing_topics(self._bootstrap_servers, topics)
+        except (KafkaError, OSError, TimeoutError):
+            return topics
+
+    async def _until_dead(self) -> None:
+        while True:
+            await asyncio.sleep(1)
+            faults = self._faults()
+            now = time.monotonic()
+            self._unsettled_since = (self._unsettled_since or now) if faults else None
+            if self._is_dead() or (faults and now - (self._unsettled_since or now) > UNSETTLED_SECONDS):
+                return
+
+    def _is_dead(self) -> bool:
+        consumer = self._aiokafka()
+        return (
+            consumer is None
+            or all(task.done() for subscriber in self._subscribers() for task in subscriber.tasks)
+            or consumer._coordinator._coordination_task.done()
+        )
+
+    def _faults(self) -> list[str]:
+        """There is no public health signal (aiokafka #1154), so the insides are read."""
+        consumer = self._aiokafka()
+        if consumer is None:
+            return ["the consumer is not running"]
+        if self._is_dead():
+            return ["the consumer has died"]
+        if consumer._coordinator.coordinator_id is None:
+            return ["the consumer has no group coordinator"]
+        if not consumer.assignment():
+            return ["the consumer has no partitions"]
+        return []
+
+    def _subscribers(self) -> Sequence[Any]:
+        return () if self._broker is None else list(self._broker.subscribers)
+
+    def _aiokafka(self) -> AIOKafkaConsumer | None:
+        for subscriber in self._subscribers():
+            return subscriber.consumer if subscriber.running else None
+        return None
+
+    def _build_broker(self) -> KafkaBroker:
+        broker = KafkaBroker(
+            self._bootstrap_servers,
+            consumer_only=True,
+            apply_types=False,
+            allow_auto_create_topics=False,
+            metadata_max_age_ms=5000,
+            request_timeout_ms=15000,
+            graceful_timeout=GRACE_SECONDS,
+            parser=_with_readable_headers,
+            logger=logging.getLogger("faststream"),
+        )
+
+        @broker.subscriber(
+            *sorted(event.topic for event in self._handlers),
+            batch=True,
+            max_records=MAX_BATCH,
+            batch_timeout_ms=100,
+            group_id=self._database.service,
+            auto_offset_reset="earliest",
+            ack_policy=AckPolicy.NACK_ON_ERROR,
+            decoder=_raw,
+            isolation_level="read_committed",
+            session_timeout_ms=6000,
+            heartbeat_interval_ms=1000,
+            max_poll_interval_ms=300_000,
+            no_reply=True,
+        )
+        async def on_batch(records: Any) -> None:
+            await self._apply([arrival_of(record) for record in records])
+
+        return broker
+
+    async def _apply(self, arrivals: list[Arrival]) -> None:
+        self._batch_since = time.monotonic()
+        try:
+            try:
+                await self._in_one_transaction(arrivals)
+            except Exception as error:
+                if postgres.is_transient(error):
+                    raise
+                log.warning("batch.divided", service=self._database.service, error=type(error).__name__)
+                for arrival in arrivals:
+                    await self._apply_or_bury(arrival)
+            self.consumed += len(arrivals)
+        finally:
+            self._batch_since = None
+
+    async def _apply_or_bury(self, arrival: Arrival) -> None:
+        try:
+            await self._in_one_transaction([arrival])
+        except Exception as error:
+            if postgres.is_transient(error):
+                raise
+            log.exception("event.failed", topic=arrival.topic, offset=arrival.offset)
+            async for attempt in _retrying():
+                with attempt:
+                    async with self._database.transaction() as connection:
+                        await dead_letters.bury(connection, arrival, "handler", type(error).__name__)
+
+    async def _in_one_transaction(self, arrivals: Iterable[Arrival]) -> None:
+        async for attempt in _retrying():
+            with attempt:
+                async with self._database.transaction() as connection:
+                    for arrival in arrivals:
+                        await handle(connection, arrival, self._handlers)
+
+
+def _retrying() -> Any:
+    return stamina.retry_context(
+        on=postgres.is_transient,
+        attempts=None,
+        timeout=RETRY_SECONDS,
+        wait_initial=0.2,
+        wait_max=30,
+        wait_jitter=0.2,
+    )
+
+
+async def _with_readable_headers(message: Any, original: Any) -> Any:
+    """FastStream drops a record whose header is null or not UTF-8 (faststream #2458): show its parser none of them."""
+    records = message if isinstance(message, tuple) else (message,)
+    kept = [record.headers for record in records]
+    for record in records:
+        record.headers = ()
+    parsed = await original(message)
+    for record, headers in zip(records, kept, strict=True):
+        record.headers = headers
+    return parsed
+
+
+async def _raw(message: Any) -> list[Any]:
+    return list(message.raw_message)

@@ -1,0 +1,209 @@
+"""Facts leave with the transaction that made them true, in order, and can be said again."""
+
+import asyncio
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from shared import postgres
+from shared.contracts.base import Event
+from shared.postgres import Connection, Database
+
+BATCH = 500
+SEND_SECONDS = 15
+POLL_SECONDS = 0.1
+STANDBY_SECONDS = 0.5
+MAX_PAUSE_SECONDS = 2.0
+
+log = structlog.get_logger(__name__)
+
+
+async def say(connection: Connection, event: Event) -> None:
+    """Put a fact into the caller's transaction: it is sent if, and only if, that transaction commits."""
+    await connection.execute(
+        """
+        with said as (
+            insert into fact (id, topic, key, version, payload, at) values ($1, $2, $3, $4, $5, $6)
+            on conflict (id) do nothing
+        )
+        insert into outbox (fact_id) values ($1)
+        """,
+        event.event_id,
+        event.topic,
+        event.aggregate_id,
+        event.version,
+        event.model_dump_json(by_alias=True),
+        event.time,
+    )
+
+
+async def say_again(connection: Connection, event_ids: Iterable[UUID]) -> None:
+    """Send facts once more, as they were and with their ids; unknown ids are left out."""
+    await connection.execute(
+        "insert into outbox (fact_id) select id from fact where id = any($1) order by at, version", list(event_ids)
+    )
+
+
+async def resay(
+    connection: Connection,
+    *,
+    topics: Iterable[str] | None = None,
+    key: UUID | None = None,
+    since: datetime | None = None,
+) -> int:
+    """Send everything said so far once more, optionally only some topics, one aggregate, or since a time."""
+    status = await connection.execute(
+        """
+        insert into outbox (fact_id)
+        select id from fact
+        where ($1::text[] is null or topic = any($1)) and ($2::uuid is null or key = $2)
+          and ($3::timestamptz is null or at >= $3)
+        order by at, version
+        """,
+        None if topics is None else list(topics),
+        key,
+        since,
+        timeout=60,
+    )
+    return postgres.rows_affected(status)
+
+
+async def forget(connection: Connection, key: UUID, *, keep: Iterable[str] = ()) -> None:
+    """Delete what was said and what waits to be said about one aggregate, except on the topics to keep."""
+    await connection.execute(
+        """
+        with gone as (delete from fact where key = $1 and topic <> all($2::text[]) returning id)
+        delete from outbox where fact_id in (select id from gone)
+        """,
+        key,
+        list(keep),
+    )
+
+
+async def depth(connection: Connection) -> tuple[int, float]:
+    """How many facts wait to be sent, and how many seconds the oldest has waited."""
+    row = await connection.fetchrow(
+        "select count(*) as waiting, coalesce(extract(epoch from now() - min(at)), 0)::float8 as age from outbox"
+    )
+    assert row is not None
+    return row["waiting"], row["age"]
+
+
+class Relay:
+    """Sends the outbox to Kafka: one leader per service, oldest first, deleted only after Kafka's acknowledgement."""
+
+    def __init__(self, database: Database, bootstrap_servers: str) -> None:
+        self._database = database
+        self._bootstrap_servers = bootstrap_servers
+        self._producer: AIOKafkaProducer | None = None
+        self.sent = 0
+        self.failing_since: float | None = None
+
+    async def run(self) -> None:
+        """Relay until cancelled. After any failure the claim is rolled back and the producer is built anew."""
+        pause = POLL_SECONDS
+        try:
+            while True:
+                try:
+                    sent = await self._send_batch()
+                except (*postgres.TRANSIENT, KafkaError) as error:
+                    if self.failing_since is None:
+                        self.failing_since = time.monotonic()
+                        log.warning("relay.failing", service=self._database.service, error=type(error).__name__)
+                    await self._drop_producer()
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 2, MAX_PAUSE_SECONDS)
+                    continue
+                if self.failing_since is not None:
+                    log.info("relay.recovered", service=self._database.service)
+                self.failing_since, pause = None, POLL_SECONDS
+                if sent is None:
+                    await asyncio.sleep(STANDBY_SECONDS)
+                elif sent < BATCH:
+                    await self._wait_for_more()
+        finally:
+            await self._drop_producer()
+
+    async def _wait_for_more(self) -> None:
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(POLL_SECONDS):
+                    await self._database.committed.wait()
+            if self._database.committed.is_set():
+                self._database.committed.clear()
+                return
+            async with self._database.connection() as connection:
+                if await connection.fetchval("select exists (select from outbox)"):
+                    return
+
+    async def _send_batch(self) -> int | None:
+        """The number of facts sent, or None where another process leads."""
+        producer = await self._started_producer()
+        async with asyncio.timeout(SEND_SECONDS), self._database.connection() as connection, connection.transaction():
+            if not await connection.fetchval("select pg_try_advisory_xact_lock(hashtext(current_schema()), 1)"):
+                return None
+            facts = await connection.fetch(
+                """
+                with claimed as (
+                    delete from outbox where seq in (select seq from outbox order by seq limit $1)
+                    returning seq, fact_id
+                )
+                select fact.* from claimed join fact on fact.id = claimed.fact_id order by claimed.seq
+                """,
+                BATCH,
+            )
+            acknowledgements = [
+                await producer.send(
+                    fact["topic"],
+                    fact["payload"].encode(),
+                    key=str(fact["key"]).encode(),
+                    headers=_cloudevent_headers(self._database.service, fact),
+                )
+                for fact in facts
+            ]
+            await asyncio.gather(*acknowledgements)
+        self.sent += len(facts)
+        return len(facts)
+
+    async def _started_producer(self) -> AIOKafkaProducer:
+        if self._producer is None:
+            producer = AIOKafkaProducer(
+                bootstrap_servers=self._bootstrap_servers,
+                acks="all",
+                enable_idempotence=True,
+                max_batch_size=262_144,
+                max_request_size=4_194_304,
+                request_timeout_ms=SEND_SECONDS * 1000,
+                metadata_max_age_ms=5000,
+            )
+            self._producer = producer
+            await producer.start()
+        return self._producer
+
+    async def _drop_producer(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            # stop() would wait for batches whose claim is rolled back already, for as long as the broker is away
+            producer._closed = True
+            await producer._sender.close()
+            await producer.client.close()
+
+
+def _cloudevent_headers(service: str, fact: asyncpg.Record) -> list[tuple[str, bytes]]:
+    """CloudEvents 1.0 in Kafka's binary mode: https://github.com/cloudevents/spec, kafka-protocol-binding."""
+    return [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", str(fact["id"]).encode()),
+        ("ce_source", f"/{service}".encode()),
+        ("ce_type", fact["topic"].encode()),
+        ("ce_subject", str(fact["key"]).encode()),
+        ("ce_time", fact["at"].isoformat().encode()),
+        ("content-type", b"application/json"),
+    ]

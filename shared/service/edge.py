@@ -1,0 +1,166 @@
+"""What surrounds every page and call: refusals in words, headers, no cross-site writes, a log line without secrets."""
+
+import time
+from http import HTTPStatus
+from urllib.parse import quote, urlsplit
+
+import asyncpg
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse
+from secure import ContentSecurityPolicy, ReferrerPolicy, Secure, StrictTransportSecurity, XContentTypeOptions
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared import postgres
+from shared.access import COOKIE, SECURE_COOKIE, NotAllowed, NotSignedIn
+from shared.service.http import Problem
+from shared.service.settings import Settings
+
+SIGN_IN = "/account/sign-in"
+READING = ("GET", "HEAD", "OPTIONS")
+
+log = structlog.get_logger(__name__)
+
+
+def guard(app: FastAPI, settings: Settings) -> None:
+    """Put the edge around an app."""
+    app.add_middleware(Edge, headers=_headers(settings))
+    for expected in (
+        Problem,
+        NotSignedIn,
+        NotAllowed,
+        RequestValidationError,
+        HTTPException,
+        *postgres.TRANSIENT,
+    ):
+        app.add_exception_handler(expected, _refuse)
+
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    if isinstance(error, NotSignedIn) and not _is_api(request.url.path):
+        place = f"?next={quote(request.url.path)}" if request.method in READING else ""
+        return RedirectResponse(SIGN_IN + place, HTTPStatus.SEE_OTHER)
+    problem = _problem(request.scope, error)
+    pages = getattr(request.app.state, "pages", None)
+    if _is_api(request.url.path) or pages is None:
+        response = problem.response()
+    else:
+        response = pages.render(
+            request, "error.html", status=problem.status, heading=problem.title, advice=problem.detail
+        )
+    if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        response.headers["retry-after"] = "2"
+    if problem.status == HTTPStatus.UNAUTHORIZED:
+        response.headers["www-authenticate"] = "Bearer"
+    return response
+
+
+def _problem(scope: Scope, error: Exception) -> Problem:
+    match error:
+        case Problem():
+            return error
+        case NotSignedIn():
+            return Problem(401, "Sign in", "Send a valid token in the header Authorization, as: Bearer TOKEN.")
+        case NotAllowed():
+            return Problem(403, "This account may not do that", str(error))
+        case RequestValidationError():
+            first = error.errors()[0]
+            return Problem(422, "Some fields need another value", f"{first['loc'][-1]}: {first['msg']}")
+        case HTTPException(status_code=404):
+            return Problem(
+                404, "There is nothing at this address", "Check the address, or start again from the front page."
+            )
+        case HTTPException():
+            return Problem(error.status_code, "That does not work here", str(error.detail))
+        case asyncpg.DataError():
+            return Problem(422, "Some fields need another value", "A value holds characters that cannot be stored.")
+        case _ if postgres.is_transient(error):
+            log.warning("request.postponed", route=_route(scope), error=type(error).__name__)
+            return Problem(503, "Busy at this moment", "Nothing was lost. Try again in a few seconds.")
+        case _:
+            log.error("request.failed", route=_route(scope), exc_info=error)
+            return Problem(500, "Something broke here", "The fault is ours and has been noted. Try again, or tell us.")
+
+
+def _is_api(path: str) -> bool:
+    return path.startswith("/api/")
+
+
+def _route(scope: Scope) -> str:
+    """The route's template: an address can hold a person's link."""
+    return getattr(scope.get("route"), "path", "unknown")
+
+
+class Edge:
+    """Refuses writes from other sites, adds the security headers, and writes one log line a request."""
+
+    def __init__(self, app: ASGIApp, headers: dict[str, str]) -> None:
+        self._app = app
+        self._headers = headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started, status = time.perf_counter(), 0
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        request = Request(scope, receive)
+        if _is_cross_site_write(request):
+            refusal = Problem(403, "That came from another site", "Open the page here and send it again.")
+            await (await _refuse(request, refusal))(scope, receive, send_with_headers)
+        else:
+            try:
+                await self._app(scope, receive, send_with_headers)
+            except Exception as error:
+                if status:
+                    raise
+                await (await _refuse(request, error))(scope, receive, send_with_headers)
+        milliseconds = round((time.perf_counter() - started) * 1000, 1)
+        log.info("request", method=request.method, route=_route(scope), status=status, ms=milliseconds)
+
+
+def _is_cross_site_write(request: Request) -> bool:
+    """Browsers say where a write comes from. Programs with a bearer token say nothing and carry no cookie."""
+    if request.method in READING:
+        return False
+    if _is_api(request.url.path) and not {COOKIE, SECURE_COOKIE} & request.cookies.keys():
+        return False
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    return origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+
+
+def _headers(settings: Settings) -> dict[str, str]:
+    policy = (
+        ContentSecurityPolicy()
+        .default_src("'none'")
+        .script_src("'self'")
+        .style_src("'self'")
+        .img_src("'self'", "data:")
+        .font_src("'self'")
+        .connect_src("'self'")
+        .form_action("'self'")
+        .base_uri("'none'")
+        .frame_ancestors("'none'")
+    )
+    headers = Secure(
+        csp=policy,
+        hsts=StrictTransportSecurity().max_age(31_536_000) if settings.is_secure else None,
+        referrer=ReferrerPolicy().no_referrer(),
+        xcto=XContentTypeOptions(),
+    ).headers
+    return {**headers, "Cross-Origin-Opener-Policy": "same-origin", "Cache-Control": "no-store"}

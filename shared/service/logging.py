@@ -1,0 +1,64 @@
+"""One JSON object a line on standard error; nothing personal, and no flood while Kafka is away."""
+
+import logging
+import sys
+import time
+
+import structlog
+
+NOISY_SECONDS = 10
+
+
+class OncePerTenSeconds(logging.Filter):
+    """Lets each message template pass once in ten seconds; aiokafka writes thousands a second without a broker."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """True when this template has not been seen for ten seconds."""
+        now = time.monotonic()
+        if now - self._last.get(record.msg, -NOISY_SECONDS) < NOISY_SECONDS:
+            return False
+        self._last[record.msg] = now
+        return True
+
+
+def configure(*, readable: bool) -> None:
+    """Send structlog and the standard library's loggers through one renderer; `readable` is for a person's terminal."""
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if readable else structlog.processors.JSONRenderer()
+    )
+    stamp: list[structlog.typing.Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            *stamp,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=stamp,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                renderer,
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("services").setLevel(logging.INFO)
+    logging.getLogger("shared").setLevel(logging.INFO)
+    once = OncePerTenSeconds()
+    handler.addFilter(lambda record: not record.name.startswith(("aiokafka", "faststream")) or once.filter(record))
