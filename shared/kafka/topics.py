@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaError, for_code
 
 from shared.contracts.base import Event
 
-CREATED, ALREADY_EXISTS, UNKNOWN_TOPIC = 0, 36, 3
+CREATED, ALREADY_EXISTS = 0, 36
 MAX_REPLICAS = 3
 ANSWER_SECONDS = 5
 MAX_RECORD_BYTES = 4_194_304
@@ -33,8 +33,8 @@ async def _admin(bootstrap_servers: str) -> AsyncIterator[AIOKafkaAdminClient]:
 
 
 async def _missing(admin: AIOKafkaAdminClient, topics: Iterable[str]) -> set[str]:
-    described = await admin.describe_topics(list(topics))
-    return {topic["topic"] for topic in described if topic["error_code"] == UNKNOWN_TOPIC}
+    # asking for topics by name would make a broker that creates topics itself create them with its own settings
+    return set(topics) - set(await admin.list_topics())
 
 
 async def missing_topics(bootstrap_servers: str, topics: Iterable[str]) -> set[str]:

@@ -1,0 +1,57 @@
+"""From answers to an assessment: the same answers under the same rubric give the same bytes."""
+
+from collections.abc import Mapping
+
+from services.assessment.domain import explanation
+from services.assessment.domain.rubric import WHOLE_WEIGHT, Rubric
+from services.assessment.domain.scale import scale_of
+from services.assessment.domain.verdict import answered_weight_bp, decide, strength_of
+from shared.contracts.assessment import Assessment, Check, VersionHash
+from shared.contracts.intake import Answer
+from shared.questionnaire import UNKNOWN, Questionnaire
+
+
+class UnheardAnswer(ValueError):
+    """An answer names a question or a level that the questionnaire does not have; the message says which."""
+
+
+def assess(answers: Mapping[str, Answer], rubric: Rubric, questionnaire: Questionnaire) -> Assessment:
+    """The assessment of these answers under a rubric that was parsed for this questionnaire.
+
+    An omitted answer is unknown, and an unknown answer that follows from another is filled in as inferred.
+    UnheardAnswer when an answer names what the questionnaire does not have.
+    """
+    given = {question: answer.level for question, answer in answers.items()}
+    if refusals := questionnaire.refusals(given):
+        raise UnheardAnswer("; ".join(f"{question}: {refusal}" for question, refusal in refusals.items()))
+    scale = scale_of(rubric, questionnaire)
+    levels = questionnaire.completed(given)
+    total = scale.whole.total(levels)
+    verdict = decide(levels, total, scale, questionnaire)
+    scores, margin = explanation.points(levels, scale.whole)
+    return Assessment(
+        verdict=verdict,
+        strength=strength_of(verdict, total, scale),
+        scores=scores,
+        margin=margin,
+        dimensions=explanation.dimensions(levels, scale),
+        contributions=explanation.contributions(levels, scale),
+        reasons=explanation.reasons(levels, scale),
+        answered_weight=answered_weight_bp(levels, scale) / WHOLE_WEIGHT,
+        checks=tuple(
+            Check(id=contradiction.id, severity=contradiction.severity, questions=tuple(contradiction.when))
+            for contradiction in questionnaire.open_contradictions(levels)
+        ),
+        unknown=explanation.most_decisive_unknown(levels, scale),
+        answers={question: _answer(level, answers.get(question)) for question, level in levels.items()},
+        questionnaire=VersionHash(version=questionnaire.version, hash=questionnaire.hash),
+        rubric=VersionHash(version=rubric.version, hash=rubric.hash),
+    )
+
+
+def _answer(level: str, given: Answer | None) -> Answer:
+    if level == UNKNOWN:
+        return Answer(level=UNKNOWN)
+    if given is None or given.level != level:
+        return Answer(level=level, confidence="inferred")
+    return given

@@ -1,0 +1,1 @@
+"""Intake owns what was asked and answered: questionnaires, drafts, submissions, contacts, staff accounts and keys."""

@@ -1,0 +1,1 @@
+"""Recommendation owns what the firm proposes: proposals, their review, and what became of them."""
