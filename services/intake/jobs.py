@@ -1,0 +1,25 @@
+"""What intake does on a timer."""
+
+from datetime import UTC, datetime
+
+import structlog
+
+from services.intake.store import intakes
+from shared import outbox
+from shared.postgres import Database
+from shared.service import Job
+
+log = structlog.get_logger(__name__)
+
+
+async def reconcile(database: Database) -> None:
+    """Say submissions again that have had no answer, so that nothing rests on Kafka keeping what it took."""
+    async with database.transaction() as connection:
+        due = await intakes.ask_again(connection, datetime.now(UTC))
+        if due:
+            await outbox.say_again(connection, due)
+    if due:
+        log.warning("submissions.said_again", count=len(due))
+
+
+JOBS = (Job("reconcile", 5, reconcile),)

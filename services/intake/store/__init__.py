@@ -1,0 +1,1 @@
+"""The SQL of intake: one typed function per query."""

@@ -1,0 +1,284 @@
+"""Intakes: what was submitted, what has been heard about it since, and what still waits for an answer."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from services.intake.domain.submission import ConsentForm, ContactForm
+from shared.contracts.assessment import Assessment
+from shared.contracts.base import IntakeEvent
+from shared.contracts.intake import Answer, Channel, Company, IntakeSubmitted
+from shared.contracts.recommendation import RecommendationEvent
+from shared.postgres import Connection
+
+MOST_ASKS = 10
+
+
+@dataclass(frozen=True)
+class IntakeStatus:
+    """Where an intake stands, as far as intake has heard."""
+
+    intake_id: UUID
+    state: str
+    revision: int
+    version: int
+    channel: Channel
+    language: str
+    submitted_at: datetime
+    assessment: Assessment | None
+    assignee_name: str | None
+    is_stuck: bool
+
+
+@dataclass(frozen=True)
+class StoredRevision:
+    """The answers of one revision as they were given."""
+
+    questionnaire: str
+    given: dict[str, Answer]
+    company: Company
+
+
+async def accept(
+    connection: Connection,
+    fact: IntakeSubmitted,
+    *,
+    given: dict[str, Answer],
+    contact: ContactForm,
+    consent: ConsentForm,
+    caller: UUID,
+    route: str,
+    key: str | None,
+    body_hash: bytes,
+    response: str,
+) -> bool:
+    """Take in a first revision with its fact, in one statement that commits itself.
+
+    False where the caller's key was used before: nothing is written then, and a concurrent first use is waited for.
+    """
+    submission = fact.submission
+    accepted: bool = await connection.fetchval(
+        """
+        with answer as (
+            insert into idempotency (caller, route, key, body_hash, status, response)
+            select $1, $2, $3, $4, 202, $5 where $3::text is not null
+            on conflict do nothing returning true
+        ), first as (
+            select true where $3::text is null or exists (select from answer)
+        ), new as (
+            insert into intake (id, channel, language, contact_name, contact_email, consent, revision, version,
+                                submitted_at, ask_again_at)
+            select $6, $7, $8, $9, $10, $11, $12, $13, $14, $14 + interval '1 minute' from first
+            returning id
+        ), answers as (
+            insert into revision (intake_id, revision, fact_id, questionnaire, answers, company, submitted_at)
+            select id, $12, $15, $16, $17, $18, $14 from new
+        ), said as (
+            insert into fact (id, topic, key, version, payload, at) select $15, $19, id, $13, $20, $14 from new
+        ), queued as (
+            insert into outbox (fact_id) select $15 from new
+        ), noted as (
+            insert into timeline (event_id, intake_id, topic, at, detail) select $15, id, $19, $14, $21 from new
+        )
+        select exists (select from first)
+        """,
+        caller,
+        route,
+        key,
+        body_hash,
+        response,
+        fact.intake_id,
+        submission.channel,
+        submission.language,
+        contact.name,
+        contact.email,
+        consent.model_dump(),
+        submission.revision,
+        fact.version,
+        fact.time,
+        fact.event_id,
+        submission.questionnaire,
+        _as_json(given),
+        submission.company.model_dump(),
+        fact.topic,
+        fact.model_dump_json(),
+        {"revision": submission.revision},
+    )
+    return accepted
+
+
+async def add_revision(connection: Connection, fact: IntakeSubmitted, given: dict[str, Answer]) -> None:
+    """Store a further revision and make it the current one; the caller says the fact and holds the intake's lock."""
+    submission = fact.submission
+    await connection.execute(
+        """
+        with answers as (
+            insert into revision (intake_id, revision, fact_id, questionnaire, answers, company, submitted_at)
+            values ($1, $2, $3, $4, $5, $6, $7)
+        )
+        update intake set revision = $2, version = $8, state = 'submitted', assessment = null, asked_again = 0,
+            ask_again_at = $7 + interval '1 minute' where id = $1
+        """,
+        fact.intake_id,
+        submission.revision,
+        fact.event_id,
+        submission.questionnaire,
+        _as_json(given),
+        submission.company.model_dump(),
+        fact.time,
+        fact.version,
+    )
+    await note(connection, fact, {"revision": submission.revision})
+
+
+async def lock(connection: Connection, intake_id: UUID) -> IntakeStatus | None:
+    """An intake, held until the transaction ends, or None."""
+    return await _status(connection, intake_id, "for update of intake")
+
+
+async def status(connection: Connection, intake_id: UUID) -> IntakeStatus | None:
+    """Where an intake stands, or None where there is none."""
+    return await _status(connection, intake_id, "")
+
+
+async def _status(connection: Connection, intake_id: UUID, locking: str) -> IntakeStatus | None:
+    row = await connection.fetchrow(
+        f"""
+        select intake.*, staff.name as assignee_name,
+            asked_again >= $2 and ask_again_at is not null as is_stuck
+        from intake left join staff on staff.id = intake.assignee where intake.id = $1 {locking}
+        """,  # noqa: S608 - the locking clause is one of two literals
+        intake_id,
+        MOST_ASKS,
+    )
+    return None if row is None else _intake_status(row)
+
+
+def _intake_status(row: asyncpg.Record) -> IntakeStatus:
+    return IntakeStatus(
+        intake_id=row["id"],
+        state=row["state"],
+        revision=row["revision"],
+        version=row["version"],
+        channel=row["channel"],
+        language=row["language"],
+        submitted_at=row["submitted_at"],
+        assessment=None if row["assessment"] is None else Assessment.model_validate(row["assessment"]),
+        assignee_name=row["assignee_name"],
+        is_stuck=row["is_stuck"],
+    )
+
+
+async def current_revision(connection: Connection, intake_id: UUID) -> StoredRevision:
+    """What was given in the current revision of an intake that has not been erased."""
+    row = await connection.fetchrow(
+        """
+        select revision.* from revision join intake on intake.id = revision.intake_id
+            and intake.revision = revision.revision where intake.id = $1
+        """,
+        intake_id,
+    )
+    assert row is not None
+    given = {question: Answer.model_validate(answer) for question, answer in row["answers"].items()}
+    return StoredRevision(row["questionnaire"], given, Company.model_validate(row["company"]))
+
+
+async def timeline(connection: Connection, intake_id: UUID) -> list[dict[str, Any]]:
+    """What happened to an intake, oldest first: `type`, `at`, and codes."""
+    rows = await connection.fetch(
+        "select topic, at, detail from timeline where intake_id = $1 order by at, event_id", intake_id
+    )
+    return [{"type": row["topic"], "at": row["at"].isoformat(), **row["detail"]} for row in rows]
+
+
+async def note(connection: Connection, event: IntakeEvent, detail: dict[str, Any]) -> bool:
+    """Put an event on its intake's timeline; False where it stands there already or the intake is not known here."""
+    is_new = await connection.fetchval(
+        """
+        insert into timeline (event_id, intake_id, topic, at, detail)
+        select $1, id, $3, $4, $5 from intake where id = $2
+        on conflict do nothing returning true
+        """,
+        event.event_id,
+        event.intake_id,
+        event.topic,
+        event.time,
+        detail,
+    )
+    return bool(is_new)
+
+
+async def keep_assessment(connection: Connection, assessment: Assessment, intake_id: UUID, revision: int) -> None:
+    """Show the assessment of the current revision; an older revision's is left aside."""
+    await connection.execute(
+        """
+        update intake set assessment = $3, state = case when state = 'submitted' then 'assessed' else state end
+        where id = $1 and revision = $2 and state not in ('withdrawn', 'erased')
+        """,
+        intake_id,
+        revision,
+        assessment.model_dump(mode="json", by_alias=True),
+    )
+
+
+async def hear(connection: Connection, event: RecommendationEvent, state: str, assignee: UUID | None = None) -> None:
+    """Take over the proposal's state from a newer event about the current revision: it answers the submission."""
+    await connection.execute(
+        """
+        update intake set heard_version = $3, assignee = coalesce($5, assignee), ask_again_at = null, asked_again = 0,
+            state = case when state in ('withdrawn', 'erased') then state else $4 end
+        where id = $1 and revision = $2 and heard_version < $3
+        """,
+        event.intake_id,
+        event.revision,
+        event.version,
+        state,
+        assignee,
+    )
+
+
+async def withdraw(connection: Connection, intake_id: UUID, version: int) -> None:
+    """Mark an intake as taken back; nothing is awaited any more."""
+    await connection.execute(
+        "update intake set state = 'withdrawn', version = $2, ask_again_at = null where id = $1", intake_id, version
+    )
+
+
+async def erase(connection: Connection, intake_id: UUID, version: int) -> None:
+    """Delete who asked and what was answered; ids, versions and times stay."""
+    await connection.execute("delete from revision where intake_id = $1", intake_id)
+    await connection.execute(
+        """
+        update intake set state = 'erased', version = $2, contact_name = null, contact_email = null, consent = null,
+            assessment = null, ask_again_at = null where id = $1
+        """,
+        intake_id,
+        version,
+    )
+
+
+async def ask_again(connection: Connection, now: datetime) -> list[UUID]:
+    """Facts of current revisions that have had no answer and are due to be said again, later each time, ten times."""
+    rows = await connection.fetch(
+        """
+        with due as (
+            select id from intake where ask_again_at <= $1 and asked_again < $2
+            order by ask_again_at limit 500 for update skip locked
+        ), asked as (
+            update intake set asked_again = asked_again + 1,
+                ask_again_at = $1 + interval '1 minute' * power(2, asked_again)
+            from due where intake.id = due.id returning intake.id, revision
+        )
+        select fact_id from asked join revision on revision.intake_id = asked.id and revision.revision = asked.revision
+        """,
+        now,
+        MOST_ASKS,
+    )
+    return [row["fact_id"] for row in rows]
+
+
+def _as_json(given: dict[str, Answer]) -> dict[str, Any]:
+    return {question: answer.model_dump() for question, answer in given.items()}

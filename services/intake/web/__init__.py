@@ -1,0 +1,1 @@
+"""The HTTP edge of intake: one module per audience."""

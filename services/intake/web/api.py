@@ -1,0 +1,176 @@
+"""The JSON API of intake, for machines with a key."""
+
+import json
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request, Response
+from uuid_utils.compat import uuid7
+
+from services.intake.domain.submission import (
+    RevisionClosed,
+    RevisionForm,
+    SubmissionForm,
+    check_revisable,
+    given_answers,
+    submitted,
+)
+from services.intake.store import drafts, intakes
+from shared import erasure, outbox
+from shared.access import Principal, requires
+from shared.contracts.intake import Company, IntakeErased, IntakeWithdrawn
+from shared.postgres import Connection, Database
+from shared.questionnaire import load
+from shared.service import Problem, answer_once, read_json
+from shared.service.http import body_hash, idempotency_key, stored_answer
+
+router = APIRouter(prefix="/api/intake")
+
+Sales = Annotated[Principal, Depends(requires("sales", "account_manager"))]
+Reader = Annotated[Principal, Depends(requires("sales", "account_manager", "admin"))]
+Admin = Annotated[Principal, Depends(requires("admin"))]
+
+
+def _taking(model: type[SubmissionForm | RevisionForm]) -> dict[str, Any]:
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": model.model_json_schema()}}}}
+
+
+@router.get("/questionnaire")
+async def questionnaire() -> dict[str, Any]:
+    """The published questionnaire."""
+    published = load()
+    return {**published.model_dump(mode="json"), "hash": published.hash}
+
+
+@router.post("/intakes", status_code=202, openapi_extra=_taking(SubmissionForm))
+async def submit(request: Request, caller: Sales) -> Response:
+    """Accept a submission, for good. With an Idempotency-Key a repeat gets the first answer."""
+    form, body = await read_json(request, SubmissionForm)
+    database: Database = request.app.state.database
+    intake_id, given, now = uuid7(), given_answers(form), datetime.now(UTC)
+    fact = submitted(
+        intake_id=intake_id,
+        revision=1,
+        version=1,
+        questionnaire=load(),
+        given=given,
+        company=Company(**form.company.model_dump()),
+        channel="api",
+        language="en",
+        now=now,
+    )
+    answer = json.dumps({"intake_id": str(intake_id), "revision": 1, "status_url": f"/api/intake/intakes/{intake_id}"})
+    key, route = idempotency_key(request), request.url.path
+    async with database.connection() as connection:
+        accepted = await intakes.accept(
+            connection,
+            fact,
+            given=given,
+            contact=form.contact,
+            consent=form.consent,
+            caller=caller.id,
+            route=route,
+            key=key,
+            body_hash=body_hash(body),
+            response=answer,
+        )
+        if not accepted and key is not None:
+            earlier = await stored_answer(connection, caller.id, route, key, body)
+            if earlier is None:
+                raise Problem(503, "Busy at this moment", "The first request with this key has not ended. Try again.")
+            return earlier
+    database.committed.set()
+    return Response(answer, 202, media_type="application/json")
+
+
+@router.get("/intakes/{intake_id}")
+async def read(request: Request, intake_id: UUID, caller: Reader) -> dict[str, Any]:
+    """State and timeline."""
+    database: Database = request.app.state.database
+    async with database.connection() as connection:
+        found = await intakes.status(connection, intake_id)
+        if found is None:
+            raise _unknown()
+        return {
+            "intake_id": str(intake_id),
+            "revision": found.revision,
+            "state": found.state,
+            "stuck": found.is_stuck,
+            "submitted_at": found.submitted_at.isoformat(),
+            "timeline": await intakes.timeline(connection, intake_id),
+        }
+
+
+@router.post("/intakes/{intake_id}/revisions", status_code=202, openapi_extra=_taking(RevisionForm))
+async def revise(request: Request, intake_id: UUID, caller: Sales) -> Response:
+    """Change answers until the client has answered; answers that are not named stay as they are."""
+    form, body = await read_json(request, RevisionForm)
+    database: Database = request.app.state.database
+
+    async with database.transaction() as connection:
+
+        async def work() -> tuple[int, dict[str, Any]]:
+            found = await _locked(connection, intake_id)
+            try:
+                check_revisable(found.state)
+            except RevisionClosed as refusal:
+                raise Problem(409, "Too late for a change", str(refusal), state=found.state) from refusal
+            before = await intakes.current_revision(connection, intake_id)
+            given = before.given | given_answers(form)
+            fact = submitted(
+                intake_id=intake_id,
+                revision=found.revision + 1,
+                version=found.version + 1,
+                questionnaire=load(before.questionnaire),
+                given=given,
+                company=before.company,
+                channel=found.channel,
+                language=found.language,
+                now=datetime.now(UTC),
+            )
+            await intakes.add_revision(connection, fact, given)
+            await outbox.say(connection, fact)
+            status_url = f"/api/intake/intakes/{intake_id}"
+            return 202, {"intake_id": str(intake_id), "revision": found.revision + 1, "status_url": status_url}
+
+        return await answer_once(request, connection, caller.id, body, work)
+
+
+@router.post("/intakes/{intake_id}/withdrawal")
+async def withdraw(request: Request, intake_id: UUID, caller: Sales) -> dict[str, Any]:
+    """Take the request back. What is stored stays readable; asking twice changes nothing."""
+    database: Database = request.app.state.database
+    async with database.transaction() as connection:
+        found = await _locked(connection, intake_id)
+        if found.state not in ("withdrawn", "erased"):
+            fact = IntakeWithdrawn(intake_id=intake_id, version=found.version + 1, time=datetime.now(UTC))
+            await intakes.withdraw(connection, intake_id, fact.version)
+            await intakes.note(connection, fact, {})
+            await outbox.say(connection, fact)
+    return {"intake_id": str(intake_id), "state": "erased" if found.state == "erased" else "withdrawn"}
+
+
+@router.delete("/intakes/{intake_id}", status_code=204)
+async def erase(request: Request, intake_id: UUID, caller: Admin) -> None:
+    """Erase everything personal about an intake, everywhere; asking twice changes nothing."""
+    database: Database = request.app.state.database
+    async with database.transaction() as connection:
+        found = await _locked(connection, intake_id)
+        fact = IntakeErased(intake_id=intake_id, version=found.version + 1, time=datetime.now(UTC))
+        if await erasure.erase(connection, intake_id, fact.time):
+            await intakes.erase(connection, intake_id, fact.version)
+            await drafts.forget(connection, intake_id)
+            await intakes.note(connection, fact, {})
+            await outbox.say(connection, fact)
+
+
+def _unknown() -> Problem:
+    return Problem(404, "There is no such intake", "Check its id.")
+
+
+async def _locked(connection: Connection, intake_id: UUID) -> intakes.IntakeStatus:
+    found = await intakes.lock(connection, intake_id)
+    if found is None:
+        raise _unknown()
+    return found
