@@ -23,6 +23,7 @@ from shared.pages.drawings import head_to_head, two_bars
 
 STATIC = Path(__file__).parent / "static"
 LANGUAGE = "en"
+# Babel also names unions, exceptional reservations and private codes.
 NOT_COUNTRIES = frozenset(("AC", "CP", "CQ", "DG", "EA", "EU", "EZ", "IC", "QO", "TA", "UN", "XA", "XB", "XK", "ZZ"))
 
 
@@ -125,7 +126,7 @@ def countries() -> tuple[tuple[str, str], ...]:
     """Code and name of the ISO 3166-1 countries, by name."""
     named = ((str(code), str(name)) for code, name in Locale(LANGUAGE).territories.items())
     found = (pair for pair in named if re.fullmatch("[A-Z]{2}", pair[0]) and pair[0] not in NOT_COUNTRIES)
-    return tuple(sorted(found, key=lambda pair: normalize("NFKD", pair[1])))
+    return tuple(sorted(found, key=lambda pair: normalize("NFKD", pair[1]).encode("ascii", "ignore")))
 
 
 def country(code: str) -> str:

@@ -37,7 +37,7 @@ FAMILIES = (
 ELEMENTS = (
     "html body main header footer nav section article a p h1 h2 h3 h4 ul ol li dl dt dd table caption thead tbody tr th"
     " td form fieldset legend label input button select option textarea progress small strong em b abbr code pre kbd"
-    " hr img svg time blockquote details summary figure figcaption"
+    " hr img svg time blockquote details summary type radio checkbox"
 )
 
 LATIN = "U+0000-00FF,U+0131,U+0152-0153,U+02C6,U+02DA,U+02DC,U+2000-206F,U+20AC,U+2122,U+2212"
