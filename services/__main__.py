@@ -1,7 +1,335 @@
-"""The command line: `advisor up`, `serve`, `migrate`, `account`, `key`, `dead-letters`, `resay`, `demo`."""
+"""The command line of the engagement advisor."""
 
-PACKAGES = {
-    "intake": "services.intake",
-    "assessment": "services.assessment",
-    "recommendation": "services.recommendation",
-}
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import asyncpg
+import uvloop
+from cyclopts import App, Parameter
+from pydantic import ValidationError
+
+from services import laptop, running
+from services.demo import fill
+from services.intake import handlers as accounts
+from services.laptop import PACKAGES
+from services.running import CannotRun, Part, ServiceName
+from shared import outbox, postgres
+from shared.contracts.intake import Role
+from shared.kafka import consumer, dead_letters
+from shared.postgres import Database
+from shared.service import Settings
+from shared.service.logging import configure
+
+app = App(name="advisor", help="The engagement advisor: from a questionnaire to a reviewed recommendation.")
+account = App(name="account", help="People who sign in.")
+key = App(name="key", help="API keys for machines.")
+letters = App(name="dead-letters", help="Events that arrived and could not be used.")
+for group in (account, key, letters):
+    app.command(group)
+
+Roles = Annotated[list[Role], Parameter(negative=())]
+Data = Annotated[Path | None, Parameter(help="The folder of a system started with `up`; else the environment decides.")]
+
+
+def say(line: str) -> None:
+    """Answer on standard output."""
+    print(line, flush=True)  # noqa: T201 - this is the command line's voice
+
+
+@app.command
+def up(*, port: int = 8000, host: str = "127.0.0.1", data: Path = laptop.DEFAULT_DATA, demo: bool = False) -> None:
+    """Start everything on this machine, with a Postgres and a Kafka of its own.
+
+    Parameters
+    ----------
+    port: Where to listen.
+    host: The address to listen on.
+    data: The folder that keeps everything.
+    demo: Fill the system with example companies once it runs.
+    """
+    configure(readable=sys.stderr.isatty())
+
+    async def when_ready(settings: Settings) -> None:
+        async with _database(settings, "intake") as database:
+            link = await accounts.first_admin_link(database, settings)
+        say(f"ready http://{host}:{port}")
+        if link is not None:
+            laptop.report(f"Make the first account here, once: {settings.public_url}{link}")
+        if demo:
+            await fill(settings, say=laptop.report)
+
+    _run(laptop.up(data, host, port, when_ready))
+
+
+@app.command
+def serve(
+    name: ServiceName,
+    *,
+    only: Part | None = None,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    management_host: str = "127.0.0.1",
+    management_port: int = 9000,
+) -> None:
+    """Run one service against the Postgres and Kafka that the environment names.
+
+    Parameters
+    ----------
+    name: Which service.
+    only: `web` for its pages and API alone, `worker` for its events and timers alone.
+    host: The address to listen on.
+    port: Where pages and API listen.
+    management_host: The address for health and metrics.
+    management_port: Where health and metrics listen.
+    """
+    configure(readable=False)
+    settings = _settings(None)
+
+    async def serving() -> None:
+        async def when_ready() -> None:
+            say(f"ready http://{host}:{port}")
+
+        with (
+            running.listen(host, port) as listener,
+            running.listen(management_host, management_port) as management,
+        ):
+            await running.run(
+                settings,
+                [name],
+                listener=listener,
+                management=management,
+                only=only,
+                until=running.stop_on_signals(),
+                when_ready=when_ready,
+            )
+
+    _run(serving())
+
+
+@app.command
+def migrate(*, data: Data = None) -> None:
+    """Bring the database up to date: a schema and a role for each service."""
+    settings = _settings(data)
+    passwords = {name: secret.get_secret_value() for name, secret in settings.role_passwords.items()}
+    for applied in _run(postgres.migrate(settings.database_url.get_secret_value(), PACKAGES, passwords)):
+        say(applied)
+
+
+@account.command(name="add")
+def add_account(
+    email: str, name: str, *, role: Annotated[list[Role], Parameter(negative=())], data: Data = None
+) -> None:
+    """Add a person and print the link by which they choose a password.
+
+    Parameters
+    ----------
+    email: Their e-mail address.
+    name: Their name, as colleagues see it.
+    role: What they may do; give it more than once for more roles.
+    """
+
+    async def adding(settings: Settings) -> None:
+        async with _database(settings, "intake") as database:
+            link = await accounts.add_account(database, settings, email=email, name=name, roles=tuple(role))
+            say(link)
+
+    _run(adding(_settings(data)))
+
+
+@key.command(name="add")
+def add_key(name: str, *, role: Roles, data: Data = None) -> None:
+    """Add an API key and print it, alone; it is shown only this once.
+
+    Parameters
+    ----------
+    name: What the key is for.
+    role: What it may do; give it more than once for more roles.
+    """
+
+    async def adding(settings: Settings) -> None:
+        async with _database(settings, "intake") as database:
+            say(await accounts.add_key(database, settings, name=name, roles=tuple(role)))
+
+    _run(adding(_settings(data)))
+
+
+@letters.command(name="list")
+def list_dead_letters(*, state: Literal["open", "replayed", "discarded"] = "open", data: Data = None) -> None:
+    """List them, oldest first, with their fingerprints: one fingerprint is one kind of failure."""
+
+    async def listing(settings: Settings) -> None:
+        count = 0
+        for service in PACKAGES:
+            async with _database(settings, service) as database, database.connection() as connection:
+                for letter in await dead_letters.find(connection, state=state):
+                    count += 1
+                    say(
+                        f"{letter.id}  {service}  {letter.arrival.topic}  {letter.fingerprint}  "
+                        f"{letter.attempts}x  {letter.last_at:%Y-%m-%d %H:%M}  {letter.reason}: {letter.detail}"
+                    )
+        if count == 0:
+            say(f"No dead letters are {state}.")
+
+    _run(listing(_settings(data)))
+
+
+@letters.command(name="show")
+def show_dead_letter(letter_id: UUID, /, *, data: Data = None) -> None:
+    """Show one as it arrived."""
+
+    async def showing(settings: Settings) -> None:
+        async with _letter(settings, letter_id) as (service, _, letter):
+            arrival = letter.arrival
+            say(f"service      {service}\nstate        {letter.state}, {letter.attempts} attempts")
+            say(f"reason       {letter.reason}: {letter.detail}\nfingerprint  {letter.fingerprint}")
+            say(f"from         {arrival.topic}, partition {arrival.partition}, offset {arrival.offset}")
+            say(f"key          {(arrival.key or b'').decode('utf-8', 'backslashreplace')}")
+            for name, value in arrival.headers.items():
+                say(f"header       {name}: {value}")
+            say((arrival.value or b"").decode("utf-8", "backslashreplace"))
+
+    _run(showing(_settings(data)))
+
+
+@letters.command(name="replay")
+def replay_dead_letters(letter_id: UUID | None = None, /, *, fingerprint: str | None = None, data: Data = None) -> None:
+    """Hand one, or all with a fingerprint, to the handler once more; those that fail again stay open."""
+
+    async def replaying(settings: Settings) -> None:
+        failed = 0
+        for service, one in await _chosen(settings, letter_id, fingerprint):
+            async with _database(settings, service) as database:
+                problem = await consumer.replay(database, one, running.service(service).handlers, by="command line")
+            say(f"{one}  {problem or 'replayed'}")
+            failed += problem is not None
+        if failed:
+            raise CannotRun(f"{failed} could not be used again and stay open.")
+
+    _run(replaying(_settings(data)))
+
+
+@letters.command(name="discard")
+def discard_dead_letters(
+    letter_id: UUID | None = None, /, *, fingerprint: str | None = None, data: Data = None
+) -> None:
+    """Lay one, or all with a fingerprint, aside for good; they stay listed as discarded."""
+
+    async def discarding(settings: Settings) -> None:
+        for service, one in await _chosen(settings, letter_id, fingerprint):
+            async with _database(settings, service) as database, database.transaction() as connection:
+                await dead_letters.settle(connection, one, "discarded", "command line")
+            say(f"{one}  discarded")
+
+    _run(discarding(_settings(data)))
+
+
+@app.command
+def resay(
+    *,
+    service: ServiceName | None = None,
+    topic: str | None = None,
+    intake: UUID | None = None,
+    since: datetime | None = None,
+    data: Data = None,
+) -> None:
+    """Say facts again from the services' own tables, with the ids they had; whoever knows them already loses nothing.
+
+    Parameters
+    ----------
+    service: Only what this service said.
+    topic: Only one topic.
+    intake: Only one intake.
+    since: Only what was said since then.
+    """
+
+    async def saying(settings: Settings) -> None:
+        for name in [service] if service else PACKAGES:
+            async with _database(settings, name) as database, database.transaction() as connection:
+                count = await outbox.resay(connection, topics=topic and [topic], key=intake, since=since)
+            say(f"{name}: {count} facts")
+
+    _run(saying(_settings(data)))
+
+
+@app.command
+def demo(*, data: Data = None) -> None:
+    """Fill a running system with example companies, through its public API."""
+    _run(fill(_settings(data), say=say))
+
+
+def _settings(data: Path | None) -> Settings:
+    try:
+        return laptop.settings_of(data)
+    except ValidationError as error:
+        missing = ", ".join(f"ADVISOR_{str(fault['loc'][0]).upper()}" for fault in error.errors())
+        _fail(f"These settings are missing or need another value: {missing}.")
+    except CannotRun as error:
+        _fail(str(error))
+
+
+@asynccontextmanager
+async def _database(settings: Settings, service: str) -> AsyncIterator[Database]:
+    async with postgres.connect(settings.database_url.get_secret_value(), service) as database:
+        yield database
+
+
+@asynccontextmanager
+async def _letter(
+    settings: Settings, letter_id: UUID
+) -> AsyncIterator[tuple[str, postgres.Connection, dead_letters.DeadLetter]]:
+    async with AsyncExitStack() as stack:
+        for service in PACKAGES:
+            database = await stack.enter_async_context(_database(settings, service))
+            connection = await stack.enter_async_context(database.transaction())
+            letter = await dead_letters.lock(connection, letter_id)
+            if letter is not None:
+                yield service, connection, letter
+                return
+        raise CannotRun(f"There is no dead letter {letter_id}. `advisor dead-letters list` shows those that are open.")
+
+
+async def _chosen(settings: Settings, letter_id: UUID | None, fingerprint: str | None) -> list[tuple[str, UUID]]:
+    if (letter_id is None) == (fingerprint is None):
+        raise CannotRun("Name one dead letter by its id, or several by --fingerprint.")
+    if letter_id is not None:
+        async with _letter(settings, letter_id) as (service, _, letter):
+            return [(service, letter.id)]
+    chosen = []
+    for service in PACKAGES:
+        async with _database(settings, service) as database, database.connection() as connection:
+            chosen += [(service, one.id) for one in await dead_letters.find(connection, fingerprint=fingerprint)]
+    if not chosen:
+        raise CannotRun(f"No open dead letter has the fingerprint {fingerprint}.")
+    return chosen
+
+
+def _run(work: Coroutine[Any, Any, Any]) -> Any:
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(work)
+    except CannotRun as error:
+        _fail(str(error))
+    except accounts.Refused as error:
+        _fail(str(error))
+    except (asyncpg.PostgresError, OSError, TimeoutError) as error:
+        _fail(f"The database cannot be used ({error or type(error).__name__}). Check that the system runs.")
+
+
+def _fail(reason: str) -> Any:
+    sys.stderr.write(f"advisor: {reason}\n")
+    raise SystemExit(1)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -14,7 +14,7 @@ import docker
 import pytest
 from docker.errors import DockerException
 
-from services.__main__ import PACKAGES
+from services.laptop import PACKAGES
 from shared import access, postgres
 from shared.postgres import Database
 from shared.service import Settings

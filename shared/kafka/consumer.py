@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
+from uuid import UUID
 
 import stamina
 import structlog
@@ -259,3 +260,18 @@ async def _with_readable_headers(message: Any, original: Any) -> Any:
 
 async def _raw(message: Any) -> list[Any]:
     return list(message.raw_message)
+
+
+async def replay(database: Database, letter_id: UUID, handlers: Handlers, *, by: str) -> str | None:
+    """Hand a dead letter to its handler once more, in one transaction; the reason when it cannot be used again."""
+    try:
+        async with database.transaction() as connection:
+            letter = await dead_letters.lock(connection, letter_id)
+            if letter is None or letter.state == "discarded":
+                return "it is gone or was discarded"
+            handler, event = read(letter.arrival, handlers)
+            await handler(connection, event)
+            await dead_letters.settle(connection, letter_id, "replayed", by)
+    except Refused as refusal:
+        return str(refusal)
+    return None

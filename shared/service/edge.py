@@ -12,6 +12,7 @@ from fastapi.responses import RedirectResponse
 from secure import ContentSecurityPolicy, ReferrerPolicy, Secure, StrictTransportSecurity, XContentTypeOptions
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import postgres
@@ -27,6 +28,7 @@ log = structlog.get_logger(__name__)
 
 def guard(app: FastAPI, settings: Settings) -> None:
     """Put the edge around an app."""
+    app.add_middleware(GZipMiddleware, minimum_size=1000)
     app.add_middleware(Edge, headers=_headers(settings))
     for expected in (
         Problem,

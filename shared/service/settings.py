@@ -17,6 +17,7 @@ class Settings(BaseSettings):
     link_secret: SecretStr = Field(min_length=32)
     signing_key: Jwk | None = Field(default=None, repr=False)
     verification_keys: list[Jwk] = Field(min_length=1)
+    role_passwords: dict[str, SecretStr] = Field(default_factory=dict)
 
     @property
     def is_secure(self) -> bool:
