@@ -1,0 +1,172 @@
+"""Drafts: what has been answered so far, kept so that nothing is lost and nothing is overwritten unseen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from pydantic import TypeAdapter, ValidationError
+
+from services.intake.domain.submission import CONSENT_TEXT, Country, Email, Text
+from shared.contracts.intake import Answer, Company, Headcount, Industry
+from shared.questionnaire import UNKNOWN, Questionnaire, load
+
+KEPT = timedelta(days=30)
+
+CONSENT_TEXTS = {
+    "2026-11": (
+        "You may keep my answers and my contact details to prepare a recommendation, and write to me about it. "
+        "I can have them erased at any time."
+    )
+}
+CONSENT = CONSENT_TEXTS[CONSENT_TEXT]
+
+COMPANY_FIELDS: dict[str, TypeAdapter[Any]] = {
+    "company_name": TypeAdapter(Text),
+    "headcount": TypeAdapter(Headcount),
+    "industry": TypeAdapter(Industry),
+    "country": TypeAdapter(Country),
+    "contact_name": TypeAdapter(Text),
+    "contact_email": TypeAdapter(Text),
+}
+MISSING = {
+    "company_name": "Write your company's name.",
+    "headcount": "Choose how many people work at your company.",
+    "industry": "Choose the industry that is nearest to yours.",
+    "country": "Choose the country your company is based in.",
+    "contact_name": "Write your name, so that we know whom to answer.",
+    "contact_email": "Write your e-mail address, so that we can answer you.",
+}
+
+
+class NotKept(Exception):
+    """A value that cannot be kept; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a field holds. `seq` rises with each change; it is 0 while nothing was ever given."""
+
+    value: str = ""
+    seq: int = 0
+
+
+NOTHING = Entry()
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A questionnaire being answered, on the version it began with."""
+
+    id: UUID
+    questionnaire: Questionnaire
+    expires_at: datetime
+    sent_at: datetime | None
+    entries: Mapping[str, Entry]
+
+    def entry(self, field: str) -> Entry:
+        """What a field holds."""
+        return self.entries.get(field, NOTHING)
+
+    @property
+    def answers(self) -> dict[str, str]:
+        """The level key or `unknown` of each question that was answered."""
+        return {
+            question.id: self.entries[question.id].value
+            for question in self.questionnaire.questions
+            if self.entry(question.id).value
+        }
+
+    @property
+    def given(self) -> dict[str, Answer]:
+        """The answers, as a submission takes them."""
+        return {question: Answer(level=level) for question, level in self.answers.items()}
+
+    @property
+    def company(self) -> Company:
+        """Who asks; only where nothing is missing."""
+        return Company.model_validate(
+            {"name": self.entry("company_name").value}
+            | {field: self.entry(field).value for field in ("headcount", "industry", "country")}
+        )
+
+    @property
+    def missing(self) -> dict[str, str]:
+        """Field to what to do, for what the submission needs and does not have yet."""
+        needed = {field: ask for field, ask in MISSING.items() if not self.entry(field).value}
+        if "contact_email" not in needed:
+            try:
+                TypeAdapter(Email).validate_python(self.entry("contact_email").value)
+            except ValidationError as error:
+                needed["contact_email"] = _advice(error)
+        return needed
+
+
+def begin(draft_id: UUID, now: datetime) -> Draft:
+    """An empty draft on the published questionnaire."""
+    return Draft(draft_id, load(), now + KEPT, None, {})
+
+
+def kept(field: str, value: str, questionnaire: Questionnaire) -> str:
+    """The value as a draft keeps it: text that can be shown, or one of the field's choices. Raises NotKept."""
+    if field not in COMPANY_FIELDS:
+        refused = questionnaire.refusals({field: value}) if value else {}
+        if refused:
+            raise NotKept(refused[field])
+        return value
+    if not value.strip():
+        return ""
+    try:
+        text: str = COMPANY_FIELDS[field].validate_python(value)
+    except ValidationError as error:
+        raise NotKept(_advice(error)) from error
+    return text
+
+
+def _advice(error: ValidationError) -> str:
+    fault = error.errors()[0]
+    if fault["type"] == "value_error":
+        return str(fault["ctx"]["error"])
+    return "Choose one of the answers on the page."
+
+
+@dataclass(frozen=True)
+class Merge:
+    """What becomes of a posted form: entries to store, and values that a person must choose about."""
+
+    taken: dict[str, Entry]
+    disputed: dict[str, str]
+
+
+def merge(entries: Mapping[str, Entry], posted: Mapping[str, Entry]) -> Merge:
+    """Take what was changed in sight of the stored entry; `posted` holds the seq that the form was rendered with.
+
+    Where value and seq both differ, somebody else has answered since, and neither value may win by itself. A field
+    left empty then says nothing.
+    """
+    taken, disputed = {}, {}
+    for field, given in posted.items():
+        held = entries.get(field, NOTHING)
+        if given.value == held.value:
+            continue
+        if given.seq == held.seq:
+            taken[field] = Entry(given.value, held.seq + 1)
+        elif given.value:
+            disputed[field] = given.value
+    return Merge(taken, disputed)
+
+
+def first_open_dimension(draft: Draft) -> str | None:
+    """The dimension of the first question without any answer, or None when each has one."""
+    return next((q.dimension for q in draft.questionnaire.questions if not draft.entry(q.id).value), None)
+
+
+def inferred(draft: Draft) -> dict[str, str]:
+    """Question to the level that follows from other answers where none was given."""
+    completed = draft.questionnaire.completed(draft.answers)
+    return {
+        question: level
+        for question, level in completed.items()
+        if level != UNKNOWN and draft.answers.get(question, UNKNOWN) == UNKNOWN
+    }
