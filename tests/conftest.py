@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import asyncpg
 import docker
+import hypothesis
 import pytest
 from docker.errors import DockerException
 
@@ -18,6 +19,9 @@ from services.laptop import PACKAGES
 from shared import access, postgres
 from shared.postgres import Database
 from shared.service import Settings
+
+hypothesis.settings.register_profile("suite", deadline=None)
+hypothesis.settings.load_profile("suite")
 
 TEMPLATE = "advisor_template"
 SIGNING_KEY = access.new_signing_key()
