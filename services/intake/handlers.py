@@ -1,0 +1,181 @@
+"""Steps that the pages and the command line share: accounts and keys, and telling every service about them."""
+
+from collections.abc import Collection
+from datetime import UTC, datetime
+from uuid import UUID
+
+from services.intake.domain.accounts import (
+    Account,
+    EmailTaken,
+    Kind,
+    Link,
+    Purpose,
+    UnknownAccount,
+    email_refusals,
+    in_order,
+    keep_an_admin,
+    name_refusals,
+    normalised_email,
+    normalised_name,
+    refuse,
+    role_refusals,
+)
+from services.intake.store import accounts
+from shared import access, outbox
+from shared.access import Jwk, Principal
+from shared.contracts.intake import StaffChanged
+from shared.postgres import Connection, Database
+from shared.service import Settings
+
+LINK_PATHS: dict[Purpose, str] = {"first-admin": "/account/first/", "set-password": "/account/set-password/"}
+
+
+async def first_admin_link(database: Database, settings: Settings) -> str | None:
+    """The path at which the first admin makes an account; None as soon as an admin can sign in."""
+    async with database.transaction() as connection:
+        if await accounts.has_admin(connection):
+            return None
+        return link_path(settings, "first-admin", await accounts.ensure_link(connection, "first-admin", None, _now()))
+
+
+async def add_account(database: Database, settings: Settings, *, email: str, name: str, roles: Collection[str]) -> str:
+    """Make a person's account; returns the address where the person sets a password.
+
+    Raises FieldsRefused or EmailTaken.
+    """
+    now = _now()
+    async with database.transaction() as connection:
+        account = await add_person(connection, email=email, name=name, roles=roles, at=now)
+        link = await accounts.ensure_link(connection, "set-password", account.id, now)
+    return settings.public_url.rstrip("/") + link_path(settings, "set-password", link)
+
+
+async def add_key(database: Database, settings: Settings, *, name: str, roles: Collection[str]) -> str:
+    """Make an API key; returns its token, which is not kept and works until the key is ended. Raises FieldsRefused."""
+    refuse(name_refusals(name) | role_refusals(roles))
+    secret, now = signing_key(settings), _now()
+    async with database.transaction() as connection:
+        key_id = await accounts.add(
+            connection, "key", email=None, name=normalised_name(name), roles=in_order(roles), at=now
+        )
+        assert key_id is not None, "only an address can be taken"
+        key = await announce(connection, key_id, now)
+    bearer = Principal(key.id, key.id, key.name, key.roles, key.version)
+    return access.sign(bearer, secret, issued=now, expires=None)
+
+
+async def end_key(database: Database, key_id: UUID) -> None:
+    """Let an API key work no more, anywhere. Raises UnknownAccount."""
+    async with database.transaction() as connection:
+        await _locked(connection, key_id, "key")
+        await accounts.set_active(connection, key_id, active=False)
+        await announce(connection, key_id, _now())
+
+
+async def deactivate(database: Database, account_id: UUID) -> None:
+    """Keep a person out: the account, its sessions and its link. Raises UnknownAccount or LastAdmin."""
+    now = _now()
+    async with database.transaction() as connection:
+        admins = await accounts.lock_admins(connection)
+        await _locked(connection, account_id, "person")
+        keep_an_admin(admins, account_id)
+        await accounts.set_active(connection, account_id, active=False)
+        await accounts.end_sessions(connection, account_id, now)
+        await accounts.drop_link(connection, account_id)
+        await announce(connection, account_id, now)
+
+
+async def reactivate(database: Database, account_id: UUID) -> None:
+    """Let a person in again, with the roles and password of before. Raises UnknownAccount."""
+    async with database.transaction() as connection:
+        await _locked(connection, account_id, "person")
+        await accounts.set_active(connection, account_id, active=True)
+        await announce(connection, account_id, _now())
+
+
+async def change_roles(database: Database, account_id: UUID, roles: Collection[str]) -> None:
+    """Replace a person's roles, at once. Raises UnknownAccount, FieldsRefused or LastAdmin."""
+    refuse(role_refusals(roles))
+    async with database.transaction() as connection:
+        admins = await accounts.lock_admins(connection)
+        await _locked(connection, account_id, "person")
+        if "admin" not in roles:
+            keep_an_admin(admins, account_id)
+        await accounts.set_roles(connection, account_id, in_order(roles))
+        await announce(connection, account_id, _now())
+
+
+async def end_sessions(
+    database: Database, account_id: UUID, *, only: UUID | None = None, keep: UUID | None = None
+) -> None:
+    """Sign a person out everywhere: in one session, in all but one, or in all. Raises UnknownAccount."""
+    now = _now()
+    async with database.transaction() as connection:
+        await _locked(connection, account_id, "person")
+        if await accounts.end_sessions(connection, account_id, now, only=only, keep=keep):
+            await announce(connection, account_id, now)
+
+
+async def add_person(
+    connection: Connection,
+    *,
+    email: str,
+    name: str,
+    roles: Collection[str],
+    at: datetime,
+    password_hash: str | None = None,
+) -> Account:
+    """Make a person's account and say so. Raises FieldsRefused or EmailTaken."""
+    refuse(email_refusals(email) | name_refusals(name) | role_refusals(roles))
+    account_id = await accounts.add(
+        connection,
+        "person",
+        email=normalised_email(email),
+        name=normalised_name(name),
+        roles=in_order(roles),
+        at=at,
+        password_hash=password_hash,
+    )
+    if account_id is None:
+        raise EmailTaken
+    return await announce(connection, account_id, at)
+
+
+async def announce(connection: Connection, account_id: UUID, at: datetime) -> Account:
+    """Raise an account's version and say its present state, to this service and the others, in the caller's change."""
+    account = await accounts.next_version(connection, account_id)
+    fact = StaffChanged(
+        staff_id=account.id,
+        version=account.version,
+        time=at,
+        name=account.name,
+        roles=account.roles,
+        active=account.active,
+        sessions_ended=await accounts.ended_sessions(connection, account_id, at),
+    )
+    await access.on_staff_changed(connection, fact)
+    await outbox.say(connection, fact)
+    return account
+
+
+def link_path(settings: Settings, purpose: Purpose, link: Link) -> str:
+    """Where a link leads: worked out each time, stored nowhere."""
+    return LINK_PATHS[purpose] + access.link_token(settings.link_secret.get_secret_value(), purpose, link.id)
+
+
+def signing_key(settings: Settings) -> Jwk:
+    """The key that only intake and the command line hold."""
+    if settings.signing_key is None:
+        raise RuntimeError("Set ADVISOR_SIGNING_KEY: nobody can sign in without it.")
+    return settings.signing_key
+
+
+async def _locked(connection: Connection, account_id: UUID, kind: Kind) -> Account:
+    account = await accounts.lock(connection, account_id, kind)
+    if account is None:
+        raise UnknownAccount
+    return account
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
