@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from services import laptop, running
 from services.demo import fill
 from services.intake import handlers as accounts
+from services.intake.domain.accounts import EmailTaken, FieldsRefused
 from services.laptop import PACKAGES
 from services.running import CannotRun, Part, ServiceName
 from shared import outbox, postgres
@@ -313,9 +314,7 @@ def _run(work: Coroutine[Any, Any, Any]) -> Any:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(work)
-    except CannotRun as error:
-        _fail(str(error))
-    except accounts.Refused as error:
+    except (CannotRun, FieldsRefused, EmailTaken) as error:
         _fail(str(error))
     except (asyncpg.PostgresError, OSError, TimeoutError) as error:
         _fail(f"The database cannot be used ({error or type(error).__name__}). Check that the system runs.")

@@ -1,0 +1,120 @@
+"""Example companies, sent in and partly reviewed through the public API like anybody's."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+from typing import Any, Literal
+from uuid import UUID
+
+import httpx2
+import yaml
+from pydantic import BaseModel, ConfigDict
+
+from services.running import CannotRun
+from shared import access
+from shared.access import Principal
+from shared.contracts.intake import Headcount, Industry
+from shared.service import Settings
+
+SENDER = UUID("0d8c2a1e-6a53-4a0b-8a36-3f7d2b9e4c11")
+ANSWER_SECONDS = 30
+POLL_SECONDS = 0.2
+
+OVERRIDE = {
+    "decision": "override",
+    "model": "dedicated_team",
+    "commercial_form": "retainer",
+    "note": "They come back every month with small wishes; a retainer fits what they really do.",
+}
+RETURN = {"decision": "return", "note": "Who sets priorities on their side between the releases?"}
+
+
+class DemoCompany(BaseModel):
+    """A made-up company, its answers, and what an account manager does with its proposal."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    headcount: Headcount
+    industry: Industry
+    country: str
+    contact: str
+    story: str
+    then: Literal["approve", "override", "return", "claim"] | None = None
+    answers: dict[str, str]
+
+    @property
+    def key(self) -> str:
+        """The same on every run, so that filling twice adds nothing."""
+        return f"demo {self.name}"
+
+    def submission(self) -> dict[str, Any]:
+        """The request's body."""
+        first, *_, last = self.contact.lower().split()
+        return {
+            "company": self.model_dump(include={"name", "headcount", "industry", "country"}),
+            "contact": {"name": self.contact, "email": f"{first[0]}.{last}@example.com"},
+            "answers": self.answers,
+            "consent": True,
+        }
+
+
+def companies() -> list[DemoCompany]:
+    """The packaged examples."""
+    source = (files(__name__) / "companies.yaml").read_text(encoding="utf-8")
+    return [DemoCompany.model_validate(content) for content in yaml.safe_load(source)["companies"]]
+
+
+async def fill(settings: Settings, *, say: Callable[[str], None]) -> None:
+    """Send every example in, wait for its proposal, and review some; raises CannotRun when nothing answers."""
+    try:
+        async with _client(settings) as client:
+            for company in companies():
+                intake_id = await _submitted(client, company)
+                proposal = await _proposal(client, intake_id)
+                if company.then is not None and proposal["state"] == "proposed":
+                    await _review(client, intake_id, proposal, company.then)
+                say(f"{company.name}: {proposal['model'].replace('_', ' ')}")
+    except httpx2.TransportError as error:
+        raise CannotRun(f"Nothing answers at {settings.public_url}. Start it with `advisor up`.") from error
+
+
+def _client(settings: Settings) -> httpx2.AsyncClient:
+    """A caller that is the same on every run, so that its keys are, too."""
+    if settings.signing_key is None:
+        raise CannotRun("Examples are sent with a token of their own: set ADVISOR_SIGNING_KEY.")
+    now = datetime.now(UTC)
+    sender = Principal(SENDER, SENDER, "Example data", ("account_manager",), version=1)
+    token = access.sign(sender, settings.signing_key, issued=now, expires=now + timedelta(hours=1))
+    headers = {"Authorization": f"Bearer {token}"}
+    return httpx2.AsyncClient(base_url=settings.public_url, headers=headers, timeout=10)
+
+
+async def _submitted(client: httpx2.AsyncClient, company: DemoCompany) -> str:
+    answer = await client.post(
+        "/api/intake/intakes", json=company.submission(), headers={"Idempotency-Key": company.key}
+    )
+    return str(_content(answer)["intake_id"])
+
+
+async def _proposal(client: httpx2.AsyncClient, intake_id: str) -> dict[str, Any]:
+    async with asyncio.timeout(ANSWER_SECONDS):
+        while True:
+            answer = await client.get(f"/api/recommendation/intakes/{intake_id}")
+            if answer.status_code != httpx2.codes.NOT_FOUND:
+                return _content(answer)
+            await asyncio.sleep(POLL_SECONDS)
+
+
+async def _review(client: httpx2.AsyncClient, intake_id: str, proposal: dict[str, Any], then: str) -> None:
+    requests = {"approve": {"decision": "approve"}, "override": OVERRIDE, "return": RETURN}
+    body = {**requests[then], "version": proposal["version"]}
+    _content(await client.post(f"/api/recommendation/intakes/{intake_id}/review", json=body))
+
+
+def _content(answer: httpx2.Response) -> dict[str, Any]:
+    content: dict[str, Any] = answer.json()
+    if answer.is_error:
+        raise CannotRun(f"The system refused an example: {content.get('detail', answer.status_code)}")
+    return content
