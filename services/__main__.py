@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NoReturn
 from uuid import UUID
 
 import asyncpg
@@ -320,7 +320,7 @@ def _run(work: Coroutine[Any, Any, Any]) -> Any:
         _fail(f"The database cannot be used ({error or type(error).__name__}). Check that the system runs.")
 
 
-def _fail(reason: str) -> Any:
+def _fail(reason: str) -> NoReturn:
     sys.stderr.write(f"advisor: {reason}\n")
     raise SystemExit(1)
 
