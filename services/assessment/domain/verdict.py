@@ -13,23 +13,20 @@ def answered_weight_bp(answers: dict[str, str], scale: Scale) -> int:
 
 
 def decide(answers: dict[str, str], total: Span, scale: Scale, questionnaire: Questionnaire) -> Verdict:
-    """The verdict on these answers, one for every question; unless it is `incomplete`, every completion shares it.
+    """The verdict on these answers, one for every question.
 
-    Completeness comes before contradictions: first what is missing is asked, then what does not fit. Where an unknown
-    answer could still decide, be it by a contradiction, the verdict is `incomplete`. That is judged at the ends of
-    the intervals, so it may be said once too often and never too seldom.
+    Completeness comes before contradictions: first what is missing is asked, then what does not fit. A verdict holds
+    for every completion that does not contradict itself; where an unknown answer could still decide, it is
+    `incomplete`. That is judged at the ends of the intervals, so it may be said once too often and never too seldom.
     """
     if not _complete(answers, scale):
         return "incomplete"
+    if _conflict(questionnaire.open_contradictions(answers), scale):
+        return "contradictory"
     whole = scale.whole
     farthest = max(total.margin_high, -total.margin_low)
     nearest = max(total.margin_low, -total.margin_high, 0)
     conditions: tuple[tuple[Verdict, bool, bool], ...] = (
-        (
-            "contradictory",
-            _conflict(questionnaire.open_contradictions(answers), scale),
-            _conflict(_conceivable_contradictions(answers, questionnaire), scale),
-        ),
         (
             "both",
             _both_high(total.continuity_low, total.execution_low, farthest, scale),
@@ -73,15 +70,6 @@ def _complete(answers: dict[str, str], scale: Scale) -> bool:
     return answered_weight_bp(answers, scale) >= scale.rule.min_answered_weight_bp and all(
         answers[question] != UNKNOWN for question in scale.key_questions
     )
-
-
-def _conceivable_contradictions(answers: dict[str, str], questionnaire: Questionnaire) -> list[Contradiction]:
-    """Those that the answers contain, and those that they would contain if unknown answers fell that way."""
-    return [
-        contradiction
-        for contradiction in questionnaire.contradictions
-        if all(answers[question] in (UNKNOWN, *keys) for question, keys in contradiction.when.items())
-    ]
 
 
 def _conflict(contradictions: Iterable[Contradiction], scale: Scale) -> bool:
