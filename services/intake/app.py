@@ -2,7 +2,7 @@
 
 from services.intake.events import HANDLERS
 from services.intake.jobs import JOBS
-from services.intake.web import account, api, questionnaire
+from services.intake.web import account, api, console, questionnaire
 from shared.contracts.intake import IntakeErased, IntakeSubmitted, IntakeWithdrawn, StaffChanged
 from shared.pages import pages, static_app
 from shared.service import Service
@@ -10,7 +10,7 @@ from shared.service import Service
 service = Service(
     name="intake",
     package="services.intake",
-    routers=(api.router, account.router, questionnaire.router),
+    routers=(api.router, account.router, console.router, questionnaire.router),
     pages=pages("services.intake.web", "/static"),
     mounts={"/static": static_app()},
     publishes=(IntakeSubmitted, IntakeWithdrawn, IntakeErased, StaffChanged),

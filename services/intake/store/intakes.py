@@ -34,6 +34,19 @@ class IntakeStatus:
 
 
 @dataclass(frozen=True)
+class PipelineRow:
+    """One line of the pipeline; the company is gone after erasure."""
+
+    id: UUID
+    state: str
+    channel: Channel
+    submitted_at: datetime
+    company: str | None
+    assignee_name: str | None
+    is_stuck: bool
+
+
+@dataclass(frozen=True)
 class StoredRevision:
     """The answers of one revision as they were given."""
 
@@ -192,6 +205,34 @@ async def timeline(connection: Connection, intake_id: UUID) -> list[dict[str, An
         "select topic, at, detail from timeline where intake_id = $1 order by at, event_id", intake_id
     )
     return [{"type": row["topic"], "at": row["at"].isoformat(), **row["detail"]} for row in rows]
+
+
+async def pipeline(connection: Connection, state: str | None, before: datetime | None, limit: int) -> list[PipelineRow]:
+    """Intakes for the pipeline, latest first, optionally of one state or submitted before a time."""
+    rows = await connection.fetch(
+        """
+        select intake.id, intake.state, intake.channel, intake.submitted_at, staff.name as assignee_name,
+            revision.company ->> 'name' as company, asked_again >= $4 and ask_again_at is not null as is_stuck
+        from intake
+            left join revision on revision.intake_id = intake.id and revision.revision = intake.revision
+            left join staff on staff.id = intake.assignee
+        where ($1::text is null or state = $1) and ($2::timestamptz is null or intake.submitted_at < $2)
+        order by intake.submitted_at desc limit $3
+        """,
+        state,
+        before,
+        limit,
+        MOST_ASKS,
+    )
+    return [PipelineRow(**row) for row in rows]
+
+
+async def contact(connection: Connection, intake_id: UUID) -> ContactForm | None:
+    """Whom to answer, or None where that was erased."""
+    row = await connection.fetchrow("select contact_name, contact_email from intake where id = $1", intake_id)
+    if row is None or row["contact_email"] is None:
+        return None
+    return ContactForm(name=row["contact_name"], email=row["contact_email"])
 
 
 async def note(connection: Connection, event: IntakeEvent, detail: dict[str, Any]) -> bool:

@@ -1,0 +1,87 @@
+"""The sales console: the pipeline, and one case."""
+
+from datetime import datetime
+from typing import Annotated, get_args
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import HTMLResponse
+
+from services.intake.domain.submission import complete
+from services.intake.store import intakes
+from shared.access import Principal, requires
+from shared.contracts.recommendation import ProposalState
+from shared.kafka import dead_letters
+from shared.pages import Pages
+from shared.postgres import Database
+from shared.questionnaire import load
+from shared.service import Problem
+
+router = APIRouter(prefix="/console")
+
+Reader = Annotated[Principal, Depends(requires("sales", "account_manager"))]
+
+PAGE = 100
+STATES = ("submitted", "assessed", *get_args(ProposalState))
+HAPPENINGS = {
+    "intake.submitted.v1": "Answers sent in",
+    "intake.withdrawn.v1": "Taken back",
+    "intake.erased.v1": "Erased on request",
+    "assessment.completed.v1": "Scored",
+    "recommendation.proposed.v1": "Proposal made",
+    "recommendation.assigned.v1": "Review taken up",
+    "recommendation.reviewed.v1": "Reviewed",
+}
+
+
+@router.get("/")
+async def pipeline(
+    request: Request, staff: Reader, state: str | None = None, before: datetime | None = None
+) -> HTMLResponse:
+    """The intakes, latest first, by state where one is asked for."""
+    if state is not None and state not in STATES:
+        raise Problem(404, "There is no such state", "Choose one of the states above the pipeline.")
+    database: Database = request.app.state.database
+    pages: Pages = request.app.state.pages
+    async with database.connection() as connection:
+        rows = await intakes.pipeline(connection, state, before, PAGE)
+        unusable = await dead_letters.count_open(connection)
+    return pages.render(
+        request,
+        "console/pipeline.html",
+        staff=staff,
+        rows=rows,
+        state=state,
+        states=STATES,
+        earlier=rows[-1].submitted_at if len(rows) == PAGE else None,
+        unusable=unusable,
+    )
+
+
+@router.get("/{intake_id}")
+async def case(request: Request, intake_id: UUID, staff: Reader) -> HTMLResponse:
+    """One case: who asked, what was answered, how it scored and what has happened."""
+    database: Database = request.app.state.database
+    pages: Pages = request.app.state.pages
+    async with database.connection() as connection:
+        found = await intakes.status(connection, intake_id)
+        if found is None:
+            raise Problem(404, "There is no such case", "Look for it in the pipeline.")
+        happened = await intakes.timeline(connection, intake_id)
+        contact = await intakes.contact(connection, intake_id)
+        revision = None if found.state == "erased" else await intakes.current_revision(connection, intake_id)
+    questionnaire = None if revision is None else load(revision.questionnaire)
+    return pages.render(
+        request,
+        "console/case.html",
+        staff=staff,
+        case=found,
+        contact=contact,
+        revision=revision,
+        questionnaire=questionnaire,
+        answers={} if revision is None or questionnaire is None else complete(revision.given, questionnaire),
+        happened=[
+            {**event, "what": HAPPENINGS.get(event["type"], event["type"]), "at": datetime.fromisoformat(event["at"])}
+            for event in happened
+        ],
+    )
