@@ -177,7 +177,7 @@ class Consumer:
             request_timeout_ms=15000,
             graceful_timeout=GRACE_SECONDS,
             parser=_with_readable_headers,
-            logger=logging.getLogger("faststream"),
+            logger=logging.getLogger("shared.kafka.client"),
         )
 
         @broker.subscriber(

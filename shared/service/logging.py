@@ -61,4 +61,7 @@ def configure(*, readable: bool) -> None:
     logging.getLogger("services").setLevel(logging.INFO)
     logging.getLogger("shared").setLevel(logging.INFO)
     once = OncePerTenSeconds()
-    handler.addFilter(lambda record: not record.name.startswith(("aiokafka", "faststream")) or once.filter(record))
+    handler.addFilter(lambda record: not record.name.startswith(("aiokafka", "shared.kafka.client")) or once.filter(record))
+    # what Kafka's clients complain of shows in the health of the services; at a terminal it is only noise
+    for client in ("aiokafka", "shared.kafka.client"):
+        logging.getLogger(client).setLevel(logging.CRITICAL if readable else logging.ERROR)
