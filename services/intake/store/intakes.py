@@ -84,7 +84,8 @@ async def accept(
         ), new as (
             insert into intake (id, channel, language, contact_name, contact_email, consent, revision, version,
                                 submitted_at, ask_again_at)
-            select $6, $7, $8, $9, $10, $11, $12, $13, $14, $14 + interval '1 minute' from first
+            select $6, $7, $8, $9, $10, $11, $12, $13, $14::timestamptz, $14::timestamptz + interval '1 minute'
+            from first
             returning id
         ), answers as (
             insert into revision (intake_id, revision, fact_id, questionnaire, answers, company, submitted_at)
@@ -130,10 +131,10 @@ async def add_revision(connection: Connection, fact: IntakeSubmitted, given: dic
         """
         with answers as (
             insert into revision (intake_id, revision, fact_id, questionnaire, answers, company, submitted_at)
-            values ($1, $2, $3, $4, $5, $6, $7)
+            values ($1, $2, $3, $4, $5, $6, $7::timestamptz)
         )
         update intake set revision = $2, version = $8, state = 'submitted', assessment = null, asked_again = 0,
-            ask_again_at = $7 + interval '1 minute' where id = $1
+            ask_again_at = $7::timestamptz + interval '1 minute' where id = $1
         """,
         fact.intake_id,
         submission.revision,
@@ -310,7 +311,7 @@ async def ask_again(connection: Connection, now: datetime) -> list[UUID]:
             order by ask_again_at limit 500 for update skip locked
         ), asked as (
             update intake set asked_again = asked_again + 1,
-                ask_again_at = $1 + interval '1 minute' * power(2, asked_again)
+                ask_again_at = $1::timestamptz + interval '1 minute' * power(2, asked_again)
             from due where intake.id = due.id returning intake.id, revision
         )
         select fact_id from asked join revision on revision.intake_id = asked.id and revision.revision = asked.revision
