@@ -1,0 +1,209 @@
+"""The playbook: which models may not be offered, on what conditions, how they are paid, and why a person may differ."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from typing import Annotated, Literal, TypeAlias, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from shared.contracts.recommendation import CommercialForm, Model
+from shared.questionnaire import Condition, Questionnaire, canonical_hash, matches
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+Key = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+$")]
+Side: TypeAlias = Literal["dedicated_team", "project_based"]
+
+
+class PlaybookRefused(ValueError):
+    """The playbook cannot be used; the message says what to mend."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Offer(_Part):
+    """A model as it is named, and the commercial forms it can be sold in."""
+
+    name: Text
+    forms: Annotated[tuple[CommercialForm, ...], Field(min_length=1)]
+
+
+class SideRule(_Part):
+    """A condition on an offer: answers that ask for something to be settled first, and what that is."""
+
+    id: Key
+    model: Side
+    when: Annotated[Condition, Field(min_length=1)]
+    reason: Text
+
+
+class Veto(SideRule):
+    """Answers that rule a model out, why, and the nearest form that can be offered instead."""
+
+    instead: Text
+
+
+class FormRule(_Part):
+    """How one of these models is paid when any of the alternatives in `when` matches, and why."""
+
+    id: Key
+    models: Annotated[tuple[Model, ...], Field(min_length=1)]
+    when: Annotated[tuple[Condition, ...], Field(min_length=1)] = ({},)
+    form: CommercialForm
+    reason: Text
+
+    def matched(self, model: Model, answers: dict[str, str]) -> Condition | None:
+        """The first alternative that these answers meet, or None where the rule does not apply."""
+        if model not in self.models:
+            return None
+        return next((condition for condition in self.when if matches(condition, answers)), None)
+
+
+class OverrideReason(_Part):
+    """Why a reviewer may decide otherwise, as a code that can be counted."""
+
+    code: Key
+    text: Text
+
+
+class Playbook(_Part):
+    """One immutable version of the rules from a verdict to an offer, over one version of the questionnaire."""
+
+    version: Text
+    questionnaire: Text
+    models: dict[Model, Offer]
+    forms: dict[CommercialForm, Text]
+    vetoes: tuple[Veto, ...]
+    conditions: tuple[SideRule, ...]
+    commercial_forms: tuple[FormRule, ...]
+    second_lines: tuple[FormRule, ...]
+    override_reasons: Annotated[tuple[OverrideReason, ...], Field(min_length=1)]
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 of the canonical JSON."""
+        return canonical_hash(self)
+
+    def commercial_form(self, model: Model, answers: dict[str, str]) -> tuple[FormRule, Condition]:
+        """The first rule for this model that the answers meet, and the alternative they meet; there always is one."""
+        return next(_matching(self.commercial_forms, model, answers))
+
+    def second_line(self, model: Model, answers: dict[str, str]) -> tuple[FormRule, Condition] | None:
+        """The same for a second part of the work, where it has one."""
+        return next(_matching(self.second_lines, model, answers), None)
+
+
+def _matching(rules: Iterable[FormRule], model: Model, answers: dict[str, str]) -> Iterator[tuple[FormRule, Condition]]:
+    for rule in rules:
+        if (condition := rule.matched(model, answers)) is not None:
+            yield rule, condition
+
+
+def parse(text: str, questionnaire: Questionnaire) -> Playbook:
+    """The playbook in this YAML text; PlaybookRefused unless each rule can apply under this questionnaire."""
+    try:
+        document = yaml.safe_load(text)
+        playbook = Playbook.model_validate(document)
+    except yaml.YAMLError as error:
+        raise PlaybookRefused(f"the text is not YAML; mend it here: {error}") from error
+    except ValidationError as error:
+        faults = [f"{_place(fault['loc'], document)}: {fault['msg']}" for fault in error.errors()]
+        raise PlaybookRefused("; ".join(faults)) from error
+    if playbook.questionnaire != questionnaire.version:
+        raise PlaybookRefused(
+            f"questionnaire: the playbook is for {playbook.questionnaire}, and this is {questionnaire.version}"
+        )
+    faults = [
+        *_twice(playbook),
+        *_unheard(playbook, questionnaire),
+        *_gaps(playbook),
+        *_unreachable(playbook.commercial_forms),
+        *_unreachable(playbook.second_lines),
+    ]
+    if faults:
+        raise PlaybookRefused("; ".join(faults))
+    return playbook
+
+
+def _place(path: tuple[int | str, ...], document: object) -> str:
+    """Where a fault lies, with a rule by its id where it has one."""
+    places = []
+    for step in path:
+        match document, step:
+            case [*items], int(index):
+                document = items[index]
+                match document:
+                    case {"id": str(name)} | {"code": str(name)}:
+                        places.append(name)
+                    case _:
+                        places.append(str(index))
+            case {**content}, _:
+                document = content.get(step)
+                places.append(str(step))
+            case _:
+                places.append(str(step))
+    return " ".join(places) or "playbook"
+
+
+def _twice(playbook: Playbook) -> Iterator[str]:
+    keys = [f"rule {veto.id}" for veto in playbook.vetoes]
+    keys += [f"rule {condition.id}" for condition in playbook.conditions]
+    keys += [f"rule {rule.id}" for rule in (*playbook.commercial_forms, *playbook.second_lines)]
+    keys += [f"override reason {reason.code}" for reason in playbook.override_reasons]
+    yield from (f"{key} is there {count} times: keep one" for key, count in Counter(keys).items() if count > 1)
+
+
+def _unheard(playbook: Playbook, questionnaire: Questionnaire) -> Iterator[str]:
+    levels = {question.id: {level.key for level in question.levels} for question in questionnaire.questions}
+    conditions = [(veto.id, veto.when) for veto in playbook.vetoes]
+    conditions += [(condition.id, condition.when) for condition in playbook.conditions]
+    conditions += [
+        (rule.id, condition) for rule in (*playbook.commercial_forms, *playbook.second_lines) for condition in rule.when
+    ]
+    for rule_id, condition in conditions:
+        for question, keys in condition.items():
+            if question not in levels:
+                yield f"{rule_id}: there is no question {question}"
+            elif not keys:
+                yield f"{rule_id}: question {question} needs a level"
+            else:
+                yield from (
+                    f"{rule_id}: question {question} has no level {key}" for key in keys if key not in levels[question]
+                )
+
+
+def _gaps(playbook: Playbook) -> Iterator[str]:
+    yield from (f"forms: {form} is missing" for form in get_args(CommercialForm) if form not in playbook.forms)
+    for model in get_args(Model):
+        if model not in playbook.models:
+            yield f"models: {model} is missing"
+            continue
+        rules = [rule for rule in playbook.commercial_forms if model in rule.models]
+        if not any({} in rule.when for rule in rules):
+            yield f"commercial_forms: {model} needs a last rule without `when`"
+        yield from (
+            f"{rule.id}: {model} is not offered as {rule.form}"
+            for rule in rules
+            if rule.form not in playbook.models[model].forms
+        )
+
+
+def _unreachable(rules: Sequence[FormRule]) -> Iterator[str]:
+    """The rules whose every case an earlier rule has taken already."""
+    for place, rule in enumerate(rules):
+        if all(
+            any(
+                model in earlier.models and any(_covers(wider, condition) for wider in earlier.when)
+                for earlier in rules[:place]
+            )
+            for model in rule.models
+            for condition in rule.when
+        ):
+            yield f"{rule.id} is never reached: an earlier rule takes all its cases"
+
+
+def _covers(wider: Condition, narrower: Condition) -> bool:
+    return all(question in narrower and set(narrower[question]) <= set(keys) for question, keys in wider.items())

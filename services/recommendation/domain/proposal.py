@@ -1,0 +1,164 @@
+"""From an assessment to a proposal: the model, how it is paid, and every rule that had a say."""
+
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from typing import Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict
+
+from services.recommendation.domain.playbook import FormRule, Playbook, Side, SideRule, Veto
+from shared.contracts.assessment import Assessment, Contribution, Strength, Verdict, VersionHash
+from shared.contracts.recommendation import CommercialForm, Model
+from shared.questionnaire import Condition, Questionnaire, matches
+
+DECIDING_QUESTIONS = 3
+
+Kind: TypeAlias = Literal["incomplete", "contradictory", "undecided", "veto"]
+About: TypeAlias = Literal["veto", "condition", "commercial_form", "second_line"]
+
+MODELS: dict[Verdict, Model] = {"continuity": "dedicated_team", "execution": "project_based", "both": "hybrid"}
+KINDS: dict[Verdict, Kind] = {
+    "incomplete": "incomplete",
+    "contradictory": "contradictory",
+    "unclear": "undecided",
+}
+SIDES: dict[Model | None, tuple[Side, ...]] = {
+    "dedicated_team": ("dedicated_team",),
+    "project_based": ("project_based",),
+    "hybrid": ("dedicated_team", "project_based"),
+}
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Leaning(_Part):
+    """The model that the answers lean to, if any, and its share of the ways in which the open answers could fall."""
+
+    model: Model | None
+    share: float | None
+
+
+class AppliedRule(_Part):
+    """A rule of the playbook that had a say, in its words, with the answers that met it by question id."""
+
+    id: str
+    about: About
+    reason: str
+    instead: str | None = None
+    answers: dict[str, str]
+
+
+class Proposal(_Part):
+    """What to offer. A discovery call has a `kind`, a leaning, and at most three questions that would decide.
+
+    `vetoes` and `conditions` are ids; their words, like those of the form, are in `rules`. `second_line` is how a
+    later or smaller part of the work is paid, if there is one.
+    """
+
+    model: Model
+    strength: Strength | None
+    kind: Kind | None
+    leaning: Leaning | None
+    deciding_questions: tuple[str, ...]
+    commercial_form: CommercialForm
+    second_line: CommercialForm | None
+    vetoes: tuple[str, ...]
+    conditions: tuple[str, ...]
+    rules: tuple[AppliedRule, ...]
+    playbook: VersionHash
+
+
+def propose(assessment: Assessment, playbook: Playbook, questionnaire: Questionnaire) -> Proposal:
+    """The proposal that this playbook draws from an assessment made under this questionnaire.
+
+    A model is not offered when each of its sides is vetoed: a hybrid has two, so one veto is shown and leaves it
+    standing. Vetoes on the model that a discovery call leans to are shown as well.
+    """
+    answers = {question: answer.level for question, answer in assessment.answers.items()}
+    fitting = MODELS.get(assessment.verdict)
+    leaning = _leaning(assessment)
+    sides = SIDES.get(leaning.model, ())
+    vetoes = [veto for veto in playbook.vetoes if veto.model in sides and matches(veto.when, answers)]
+    vetoed = {veto.model for veto in vetoes}
+    if fitting is None:
+        model: Model = "discovery_call"
+        kind: Kind | None = KINDS[assessment.verdict]
+    elif vetoed.issuperset(sides):
+        model, kind = "discovery_call", "veto"
+    else:
+        model, kind = fitting, None
+    conditions = [
+        condition
+        for condition in playbook.conditions
+        if condition.model in SIDES.get(model, ()) and matches(condition.when, answers)
+    ]
+    form, met = playbook.commercial_form(model, answers)
+    second = playbook.second_line(model, answers)
+    rules = [_applied("veto", veto, veto.when, answers) for veto in vetoes]
+    rules += [_applied("condition", condition, condition.when, answers) for condition in conditions]
+    rules.append(_applied("commercial_form", form, met, answers))
+    if second is not None:
+        rules.append(_applied("second_line", *second, answers))
+    return Proposal(
+        model=model,
+        strength=assessment.strength if kind is None else None,
+        kind=kind,
+        leaning=leaning if kind else None,
+        deciding_questions=_deciding_questions(kind, assessment, vetoes, questionnaire),
+        commercial_form=form.form,
+        second_line=second[0].form if second else None,
+        vetoes=tuple(veto.id for veto in vetoes),
+        conditions=tuple(condition.id for condition in conditions),
+        rules=tuple(rules),
+        playbook=VersionHash(version=playbook.version, hash=playbook.hash),
+    )
+
+
+def _leaning(assessment: Assessment) -> Leaning:
+    """By the verdict where it names a model, else by the outlook, else by a margin that is certain of its side."""
+    outlook = assessment.outlook
+    for verdict in (assessment.verdict, outlook.leading if outlook else None):
+        if verdict in MODELS:
+            return Leaning(model=MODELS[verdict], share=outlook.shares.get(verdict) if outlook else None)
+    if assessment.margin.low > 0:
+        return Leaning(model="dedicated_team", share=None)
+    if assessment.margin.high < 0:
+        return Leaning(model="project_based", share=None)
+    return Leaning(model=None, share=None)
+
+
+def _deciding_questions(
+    kind: Kind | None, assessment: Assessment, vetoes: Sequence[Veto], questionnaire: Questionnaire
+) -> tuple[str, ...]:
+    match kind:
+        case None:
+            asked: Iterable[str] = ()
+        case "incomplete":
+            asked = sorted(assessment.unknown, key=lambda question: not questionnaire.question(question).key_question)
+        case "contradictory":
+            hard_first = sorted(assessment.checks, key=lambda check: check.severity != "hard")
+            asked = chain.from_iterable(check.questions for check in hard_first)
+        case "undecided":
+            asked = (item.question for item in sorted(assessment.contributions, key=_reach, reverse=True))
+        case "veto":
+            asked = chain.from_iterable(veto.when for veto in vetoes)
+    return tuple(dict.fromkeys(asked))[:DECIDING_QUESTIONS]
+
+
+def _reach(contribution: Contribution) -> float:
+    """The furthest that another answer would move the margin, in points."""
+    if contribution.margin is None:
+        return contribution.high - contribution.low
+    return max(contribution.high - contribution.margin, contribution.margin - contribution.low)
+
+
+def _applied(about: About, rule: SideRule | FormRule, met: Condition, answers: dict[str, str]) -> AppliedRule:
+    return AppliedRule(
+        id=rule.id,
+        about=about,
+        reason=rule.reason,
+        instead=rule.instead if isinstance(rule, Veto) else None,
+        answers={question: answers[question] for question in met},
+    )

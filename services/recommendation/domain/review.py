@@ -1,0 +1,206 @@
+"""How a proposal is reviewed: who takes it up, what may be decided, and when it is too late to."""
+
+import unicodedata
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from services.recommendation.domain.playbook import Playbook
+from shared.contracts.recommendation import CommercialForm, Decision, Model, ProposalState
+
+WAITING: tuple[ProposalState, ...] = ("proposed", "in_review", "returned")
+DECIDED: tuple[ProposalState, ...] = ("approved", "overridden")
+STATE_AFTER: dict[Decision, ProposalState] = {"approve": "approved", "override": "overridden", "return": "returned"}
+MAX_NOTE = 2000
+
+
+@dataclass(frozen=True)
+class Reviewer:
+    """An account manager, by id and by the name that colleagues know."""
+
+    id: UUID
+    name: str
+
+
+@dataclass(frozen=True)
+class Review:
+    """One decision, kept for ever beside the machine's result. A return names no model and no form."""
+
+    version: int
+    revision: int
+    decision: Decision
+    by: Reviewer
+    model: Model | None
+    commercial_form: CommercialForm | None
+    reason_code: str | None
+    note: str | None
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Case:
+    """An intake's current proposal as a reviewer finds it: the machine's result, its answers, and the last decision."""
+
+    intake_id: UUID
+    version: int
+    revision: int
+    state: ProposalState
+    model: Model
+    commercial_form: CommercialForm
+    questionnaire: str
+    answers: dict[str, str]
+    assignee: Reviewer | None
+    review: Review | None
+
+
+def _readable(note: str) -> str | None:
+    note = unicodedata.normalize("NFC", note.replace("\r\n", "\n")).strip()
+    if len(note) > MAX_NOTE:
+        raise ValueError(f"Use at most {MAX_NOTE} characters.")
+    if any(unicodedata.category(character) in ("Cc", "Cs") and character not in "\n\t" for character in note):
+        raise ValueError("It holds characters that cannot be shown. Type it again.")
+    return note or None
+
+
+class ReviewRequest(BaseModel):
+    """A decision on the version that the reviewer saw. Without model and form, an override keeps what fits."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    decision: Decision
+    model: Model | None = None
+    commercial_form: CommercialForm | None = None
+    reason_code: Annotated[str, Field(max_length=100)] | None = None
+    note: Annotated[str, AfterValidator(_readable)] | None = None
+    version: int
+
+
+class OutOfStep(Exception):
+    """The case does not stand as the reviewer saw it; it is carried as it stands now."""
+
+    def __init__(self, case: Case, message: str) -> None:
+        super().__init__(message)
+        self.case = case
+
+
+class NotReviewable(OutOfStep):
+    """There is nothing left to decide on."""
+
+
+class AlreadyReviewed(OutOfStep):
+    """Somebody has decided."""
+
+
+class StaleVersion(OutOfStep):
+    """Something was said about the case since the reviewer read it."""
+
+
+class Unfit(ValueError):
+    """A decision that cannot stand as it was sent: which field to change, and how."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class ReasonNeeded(Unfit):
+    """Whoever overrides says why, by a code and in words."""
+
+
+class UnknownReason(Unfit):
+    """The reason is not one of the playbook's."""
+
+
+class QuestionNeeded(Unfit):
+    """Whoever returns a case asks something."""
+
+
+class OverrideNeeded(Unfit):
+    """Only an override changes the model or the form."""
+
+
+class NothingOverridden(Unfit):
+    """An override that keeps model and form is an approval."""
+
+
+class FormNotOffered(Unfit):
+    """The model is not sold in this form."""
+
+
+def arriving(revision: int, current: int | None, *, is_withdrawn: bool) -> ProposalState:
+    """The state of a revision's proposal when it arrives at a case whose current revision is another, or none."""
+    if current is not None and revision < current:
+        return "superseded"
+    return "withdrawn" if is_withdrawn else "proposed"
+
+
+def take_up(case: Case, version: int, reviewer: Reviewer) -> Case:
+    """The case in this reviewer's hands, one version on; as it was where it is there already. Raises OutOfStep."""
+    if case.state == "in_review" and case.assignee is not None and case.assignee.id == reviewer.id:
+        return case
+    _in_step(case, version)
+    return replace(case, version=case.version + 1, state="in_review", assignee=reviewer)
+
+
+def decide(case: Case, request: ReviewRequest, reviewer: Reviewer, now: datetime, playbook: Playbook) -> Review:
+    """The review that this request makes of the case, at the next version. Raises OutOfStep or Unfit."""
+    _in_step(case, request.version)
+    if request.reason_code is not None and request.reason_code not in {r.code for r in playbook.override_reasons}:
+        codes = ", ".join(reason.code for reason in playbook.override_reasons)
+        raise UnknownReason("reason_code", f"Choose one of {codes}.")
+    model, form = _overriding(case, request, playbook) if request.decision == "override" else _keeping(case, request)
+    if request.decision == "return" and request.note is None:
+        raise QuestionNeeded("note", "Write the question that has to be answered first.")
+    return Review(
+        version=case.version + 1,
+        revision=case.revision,
+        decision=request.decision,
+        by=reviewer,
+        model=None if request.decision == "return" else model,
+        commercial_form=None if request.decision == "return" else form,
+        reason_code=request.reason_code,
+        note=request.note,
+        at=now,
+    )
+
+
+def _in_step(case: Case, version: int) -> None:
+    if case.state in DECIDED and case.review is not None:
+        done = {"approved": "approved", "overridden": "overrode"}[case.state]
+        raise AlreadyReviewed(case, f"{case.review.by.name} {done} this proposal. Read that decision.")
+    if case.state not in WAITING:
+        raise NotReviewable(case, f"This request is {case.state}, so there is nothing to decide.")
+    if case.version != version:
+        raise StaleVersion(
+            case, f"The case moved on while you read: it is at version {case.version} now. Look again, then decide."
+        )
+
+
+def _keeping(case: Case, request: ReviewRequest) -> tuple[Model, CommercialForm]:
+    if request.model not in (None, case.model):
+        raise OverrideNeeded("model", f"The proposal is {case.model}. Send an override to change it.")
+    if request.commercial_form not in (None, case.commercial_form):
+        raise OverrideNeeded(
+            "commercial_form", f"The proposal is {case.commercial_form}. Send an override to change it."
+        )
+    return case.model, case.commercial_form
+
+
+def _overriding(case: Case, request: ReviewRequest, playbook: Playbook) -> tuple[Model, CommercialForm]:
+    """The model and form of an override; where it changes the model alone, the playbook's rules give the form."""
+    if request.reason_code is None:
+        raise ReasonNeeded("reason_code", "Choose the reason that comes nearest.")
+    if request.note is None:
+        raise ReasonNeeded("note", "Say in a sentence or two why you decide otherwise.")
+    model = request.model or case.model
+    rule, _ = playbook.commercial_form(model, case.answers)
+    form = request.commercial_form or rule.form
+    if form not in playbook.models[model].forms:
+        choices = ", ".join(playbook.models[model].forms)
+        raise FormNotOffered("commercial_form", f"{model} is not offered as {form}. Choose one of {choices}.")
+    if (model, form) == (case.model, case.commercial_form):
+        raise NothingOverridden("model", "Choose another model or another form, or approve the proposal.")
+    return model, form

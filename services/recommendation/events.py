@@ -1,0 +1,72 @@
+"""What recommendation hears: assessments to draw a proposal from, withdrawals and erasures."""
+
+from datetime import UTC, datetime
+
+from services.recommendation.domain.proposal import Proposal, propose
+from services.recommendation.domain.review import arriving
+from services.recommendation.handlers import PLAYBOOKS
+from services.recommendation.store import proposals
+from shared import erasure, outbox
+from shared.access import on_staff_changed
+from shared.contracts.assessment import AssessmentCompleted
+from shared.contracts.intake import IntakeErased, IntakeWithdrawn, StaffChanged
+from shared.contracts.recommendation import RecommendationProposed
+from shared.kafka import Handlers
+from shared.postgres import Connection
+from shared.questionnaire import load
+
+
+async def on_completed(connection: Connection, event: AssessmentCompleted) -> None:
+    """Propose once for each revision; asked again, say again what was said about the intake."""
+    questionnaire = event.submission.questionnaire
+    proposal = propose(event.assessment, PLAYBOOKS[questionnaire], load(questionnaire))
+    first = _proposed(event, proposal, 1, datetime.now(UTC))
+    if not await proposals.open_case(connection, event, proposal, first):
+        await _propose_again(connection, event, proposal)
+
+
+async def _propose_again(connection: Connection, event: AssessmentCompleted, proposal: Proposal) -> None:
+    standing = await proposals.lock_standing(connection, event.intake_id)
+    if standing is None or standing.is_erased:
+        return
+    revision, now = event.submission.revision, datetime.now(UTC)
+    state = arriving(revision, standing.revision, is_withdrawn=standing.is_withdrawn)
+    if not await proposals.add(connection, event, proposal, state, now):
+        await outbox.resay(connection, key=event.intake_id)
+    elif state == "withdrawn":
+        await proposals.make_current(connection, event.intake_id, revision, standing.version)
+    elif state == "proposed":
+        fact = _proposed(event, proposal, standing.version + 1, now)
+        await proposals.make_current(connection, event.intake_id, revision, fact.version)
+        await outbox.say(connection, fact)
+
+
+def _proposed(event: AssessmentCompleted, proposal: Proposal, version: int, at: datetime) -> RecommendationProposed:
+    return RecommendationProposed(
+        intake_id=event.intake_id,
+        version=version,
+        time=at,
+        revision=event.submission.revision,
+        model=proposal.model,
+        strength=proposal.strength,
+        commercial_form=proposal.commercial_form,
+    )
+
+
+async def on_withdrawn(connection: Connection, event: IntakeWithdrawn) -> None:
+    """Take the case off the queue."""
+    await proposals.withdraw(connection, event.intake_id, event.time)
+
+
+async def on_erased(connection: Connection, event: IntakeErased) -> None:
+    """Delete answers, company and notes; ids, model, decision and times stay."""
+    await proposals.erase(connection, event.intake_id, event.time)
+    await erasure.erase(connection, event.intake_id, event.time)
+
+
+HANDLERS: Handlers = {
+    AssessmentCompleted: on_completed,
+    IntakeWithdrawn: on_withdrawn,
+    IntakeErased: on_erased,
+    StaffChanged: on_staff_changed,
+}

@@ -1,0 +1,1 @@
+"""The SQL of recommendation: one typed function per query."""

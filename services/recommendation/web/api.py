@@ -1,0 +1,209 @@
+"""The JSON API of recommendation: proposals, the queue, and reviews."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import BaseModel, ConfigDict
+
+from services.recommendation import handlers
+from services.recommendation.domain.proposal import AppliedRule, Kind, Leaning
+from services.recommendation.domain.review import WAITING, Case, OutOfStep, Reviewer, ReviewRequest, Unfit
+from services.recommendation.handlers import UnknownCase
+from services.recommendation.store import cases
+from services.recommendation.store.cases import CaseFile, Queued
+from shared.access import Principal, requires
+from shared.contracts.assessment import Strength, VersionHash
+from shared.contracts.intake import Company
+from shared.contracts.recommendation import CommercialForm, Decision, Model, ProposalState
+from shared.postgres import Database
+from shared.service import Problem, answer_once, read_json
+
+router = APIRouter(prefix="/api/recommendation")
+
+Reader = Annotated[Principal, Depends(requires("sales", "account_manager"))]
+AccountManager = Annotated[Principal, Depends(requires("account_manager"))]
+REVIEW_BODY = {"required": True, "content": {"application/json": {"schema": ReviewRequest.model_json_schema()}}}
+
+
+class _View(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+
+class PersonView(_View):
+    """A member of staff."""
+
+    id: UUID
+    name: str
+
+
+class ReviewView(_View):
+    """One decision; `version` is the case's after it."""
+
+    decision: Decision
+    model: Model | None
+    commercial_form: CommercialForm | None
+    reason_code: str | None
+    note: str | None
+    by: PersonView
+    at: datetime
+    version: int
+    revision: int
+
+
+class EarlierView(_View):
+    """A revision that another has replaced."""
+
+    revision: int
+    state: ProposalState
+    model: Model
+    commercial_form: CommercialForm
+    proposed_at: datetime
+
+
+class CaseView(_View):
+    """A proposal as the playbook made it, its state, and what people decided.
+
+    `review` is the last decision on the current revision. After erasure the contents are null.
+    """
+
+    intake_id: UUID
+    revision: int | None
+    version: int
+    state: ProposalState
+    model: Model | None
+    strength: Strength | None
+    commercial_form: CommercialForm | None
+    second_line: CommercialForm | None
+    kind: Kind | None
+    leaning: Leaning | None
+    deciding_questions: tuple[str, ...] | None
+    vetoes: tuple[str, ...] | None
+    conditions: tuple[str, ...] | None
+    rules: tuple[AppliedRule, ...] | None
+    playbook: VersionHash | None
+    company: Company | None
+    assessment: dict[str, Any] | None
+    submitted_at: datetime | None
+    proposed_at: datetime | None
+    assignee: PersonView | None
+    review: ReviewView | None
+    reviews: tuple[ReviewView, ...]
+    earlier: tuple[EarlierView, ...]
+
+
+class QueuedView(_View):
+    """A case in the queue; `checks` and `unknown` count open contradictions and unanswered questions."""
+
+    intake_id: UUID
+    revision: int
+    version: int
+    state: ProposalState
+    model: Model
+    strength: Strength | None
+    commercial_form: CommercialForm
+    kind: Kind | None
+    vetoes: tuple[str, ...] | None
+    conditions: tuple[str, ...] | None
+    checks: int
+    unknown: int
+    company: Company | None
+    assignee: PersonView | None
+    proposed_at: datetime
+    age_seconds: int
+
+
+class QueueView(_View):
+    """At most a page of cases; `next` is what to send as `after` for the following page."""
+
+    items: tuple[QueuedView, ...]
+    next: UUID | None
+
+
+class DecidedView(ReviewView):
+    """A decision, and the state it led to."""
+
+    intake_id: UUID
+    state: ProposalState
+
+
+PROPOSED = ("second_line", "kind", "leaning", "deciding_questions", "vetoes", "conditions", "rules", "playbook")
+
+
+def _case(file: CaseFile) -> CaseView:
+    proposed = {name: getattr(file.proposal, name, None) for name in PROPOSED}
+    review = next((review for review in file.reviews if review.revision == file.revision), None)
+    return CaseView.model_validate({**vars(file), **proposed, "review": review})
+
+
+def _queued(item: Queued, now: datetime) -> QueuedView:
+    proposed = {name: getattr(item.proposal, name, None) for name in ("kind", "vetoes", "conditions")}
+    age = int((now - item.proposed_at).total_seconds())
+    return QueuedView.model_validate({**vars(item), **proposed, "age_seconds": age})
+
+
+@router.get("/intakes/{intake_id}")
+async def read(request: Request, intake_id: UUID, caller: Reader) -> CaseView:
+    """The proposal for the current revision, its review and its state."""
+    database: Database = request.app.state.database
+    async with database.connection() as connection:
+        file = await cases.read(connection, intake_id)
+    if file is None:
+        raise unknown(UnknownCase())
+    return _case(file)
+
+
+@router.get("/reviews")
+async def queue(
+    request: Request, caller: Reader, state: ProposalState | None = None, after: UUID | None = None
+) -> QueueView:
+    """The cases in a state, or all that wait for a decision; the longest waiting first."""
+    database: Database = request.app.state.database
+    async with database.connection() as connection:
+        found = await cases.queue(connection, WAITING if state is None else (state,), after=after)
+    now = datetime.now(UTC)
+    return QueueView(
+        items=tuple(_queued(item, now) for item in found),
+        next=found[-1].intake_id if len(found) == cases.PAGE else None,
+    )
+
+
+@router.post("/intakes/{intake_id}/review", response_model=DecidedView, openapi_extra={"requestBody": REVIEW_BODY})
+async def review(request: Request, intake_id: UUID, caller: AccountManager) -> Response:
+    """Approve, override or return the proposal that the caller saw at `version`."""
+    decision, body = await read_json(request, ReviewRequest)
+    database: Database = request.app.state.database
+
+    try:
+        async with database.transaction() as connection:
+
+            async def work() -> tuple[int, dict[str, Any]]:
+                reviewer = Reviewer(caller.id, caller.name)
+                case = await handlers.review(connection, intake_id, decision, reviewer, datetime.now(UTC))
+                return 200, _decided(case).model_dump(mode="json")
+
+            return await answer_once(request, connection, caller.id, body, work)
+    except UnknownCase as refusal:
+        raise unknown(refusal) from refusal
+    except OutOfStep as refusal:
+        raise _moved_on(refusal) from refusal
+    except Unfit as refusal:
+        fault = {"field": refusal.field, "message": str(refusal)}
+        detail = f"{refusal.field}: {refusal}"
+        raise Problem(422, "The decision needs something else", detail, errors=[fault]) from refusal
+
+
+def unknown(refusal: UnknownCase) -> Problem:
+    """The refusal to show what is not there."""
+    return Problem(404, "No proposal here", str(refusal))
+
+
+def _moved_on(refusal: OutOfStep) -> Problem:
+    case = refusal.case
+    review = None if case.review is None else ReviewView.model_validate(case.review).model_dump(mode="json")
+    return Problem(409, "The case has moved on", str(refusal), state=case.state, version=case.version, review=review)
+
+
+def _decided(case: Case) -> DecidedView:
+    return DecidedView.model_validate({**vars(case.review), "intake_id": case.intake_id, "state": case.state})
