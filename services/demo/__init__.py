@@ -25,6 +25,7 @@ OVERRIDE = {
     "decision": "override",
     "model": "dedicated_team",
     "commercial_form": "retainer",
+    "reason_code": "known_client",
     "note": "They come back every month with small wishes; a retainer fits what they really do.",
 }
 RETURN = {"decision": "return", "note": "Who sets priorities on their side between the releases?"}
