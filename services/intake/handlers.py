@@ -47,7 +47,7 @@ async def add_account(database: Database, settings: Settings, *, email: str, nam
     async with database.transaction() as connection:
         account = await add_person(connection, email=email, name=name, roles=roles, at=now)
         link = await accounts.ensure_link(connection, "set-password", account.id, now)
-    return settings.public_url.rstrip("/") + link_path(settings, "set-password", link)
+    return link_address(settings, "set-password", link)
 
 
 async def add_key(database: Database, settings: Settings, *, name: str, roles: Collection[str]) -> str:
@@ -126,7 +126,7 @@ async def add_person(
     password_hash: str | None = None,
 ) -> Account:
     """Make a person's account and say so. Raises FieldsRefused or EmailTaken."""
-    refuse(email_refusals(email) | name_refusals(name) | role_refusals(roles))
+    refuse(name_refusals(name) | email_refusals(email) | role_refusals(roles))
     account_id = await accounts.add(
         connection,
         "person",
@@ -161,6 +161,11 @@ async def announce(connection: Connection, account_id: UUID, at: datetime) -> Ac
 def link_path(settings: Settings, purpose: Purpose, link: Link) -> str:
     """Where a link leads: worked out each time, stored nowhere."""
     return LINK_PATHS[purpose] + access.link_token(settings.link_secret.get_secret_value(), purpose, link.id)
+
+
+def link_address(settings: Settings, purpose: Purpose, link: Link) -> str:
+    """The whole address of a link, to hand over."""
+    return settings.public_url.rstrip("/") + link_path(settings, purpose, link)
 
 
 def signing_key(settings: Settings) -> Jwk:

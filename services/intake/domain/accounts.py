@@ -57,10 +57,6 @@ class UnknownAccount(Exception):
         super().__init__("There is no such account. Open it from the list.")
 
 
-class LinkEnded(Exception):
-    """The link was used, has run out, or was replaced."""
-
-
 @dataclass(frozen=True)
 class Account:
     """A person or a key as it is kept; only people have an e-mail address."""
@@ -141,8 +137,10 @@ def name_refusals(name: str) -> dict[str, str]:
 
 def role_refusals(roles: Collection[str]) -> dict[str, str]:
     """What to do about a choice of roles, by field; empty where it can be kept."""
-    if not roles or not set(roles) <= set(ROLES):
-        return {"roles": f"Choose at least one role: {', '.join(ROLES)}."}
+    if not roles:
+        return {"roles": "Choose at least one role."}
+    if not set(roles) <= set(ROLES):
+        return {"roles": f"Choose among these roles: {', '.join(ROLES)}."}
     return {}
 
 
