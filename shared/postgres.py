@@ -32,7 +32,10 @@ TRANSIENT = (
 
 def is_transient(error: BaseException) -> bool:
     """True when the same statement may succeed later: the server is away, busy, or chose another transaction."""
-    return isinstance(error, TRANSIENT) and not isinstance(error, asyncpg.InterfaceWarning)
+    if isinstance(error, asyncpg.InterfaceError):
+        # asyncpg has one class for a connection that went away and for a call that can never work
+        return any(word in str(error) for word in ("closed", "closing", "released", "cancelling"))
+    return isinstance(error, TRANSIENT)
 
 
 def role_of(service: str) -> str:
