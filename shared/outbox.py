@@ -113,6 +113,13 @@ class Relay:
             while True:
                 try:
                     sent = await self._send_batch()
+                    if self.failing_since is not None:
+                        log.info("relay.recovered", service=self._database.service)
+                    self.failing_since, pause = None, POLL_SECONDS
+                    if sent is None:
+                        await asyncio.sleep(STANDBY_SECONDS)
+                    elif sent < BATCH:
+                        await self._wait_for_more()
                 except (*postgres.TRANSIENT, KafkaError) as error:
                     if self.failing_since is None:
                         self.failing_since = time.monotonic()
@@ -120,14 +127,6 @@ class Relay:
                     await self._drop_producer()
                     await asyncio.sleep(pause)
                     pause = min(pause * 2, MAX_PAUSE_SECONDS)
-                    continue
-                if self.failing_since is not None:
-                    log.info("relay.recovered", service=self._database.service)
-                self.failing_since, pause = None, POLL_SECONDS
-                if sent is None:
-                    await asyncio.sleep(STANDBY_SECONDS)
-                elif sent < BATCH:
-                    await self._wait_for_more()
         finally:
             await self._drop_producer()
 
