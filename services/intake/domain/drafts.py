@@ -30,6 +30,7 @@ COMPANY_FIELDS: dict[str, TypeAdapter[Any]] = {
     "contact_name": TypeAdapter(Text),
     "contact_email": TypeAdapter(Text),
 }
+CHOOSE = "Choose one of the answers on the page."
 MISSING = {
     "company_name": "Write your company's name.",
     "headcount": "Choose how many people work at your company.",
@@ -111,9 +112,8 @@ def begin(draft_id: UUID, now: datetime) -> Draft:
 def kept(field: str, value: str, questionnaire: Questionnaire) -> str:
     """The value as a draft keeps it: text that can be shown, or one of the field's choices. Raises NotKept."""
     if field not in COMPANY_FIELDS:
-        refused = questionnaire.refusals({field: value}) if value else {}
-        if refused:
-            raise NotKept(refused[field])
+        if value and questionnaire.refusals({field: value}):
+            raise NotKept(CHOOSE)
         return value
     if not value.strip():
         return ""
@@ -128,7 +128,7 @@ def _advice(error: ValidationError) -> str:
     fault = error.errors()[0]
     if fault["type"] == "value_error":
         return str(fault["ctx"]["error"])
-    return "Choose one of the answers on the page."
+    return CHOOSE
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,102 @@
+"""From the address of a prospect's page to the draft behind it, and from a posted form to its fields."""
+
+from datetime import UTC, datetime
+from urllib.parse import parse_qsl
+from uuid import UUID
+
+from fastapi import Request, Response
+from fastapi.responses import RedirectResponse
+
+from services.intake.domain.drafts import KEPT, Draft
+from services.intake.store import drafts, intakes
+from shared import access
+from shared.postgres import Connection, Database
+from shared.service import Problem, Settings
+from shared.service.http import read_body
+
+PURPOSE = "draft"
+MAX_FIELDS = 200
+START_AGAIN = {"label": "Start again", "href": "/"}
+
+
+def token_of(request: Request, draft_id: UUID) -> str:
+    """What opens a draft: the changing part of its address."""
+    return access.link_token(_secret(request), PURPOSE, draft_id)
+
+
+async def opened(request: Request, token: str) -> Draft:
+    """The draft that an address opens; raises Problem where it opens none, or none any more."""
+    draft_id = _draft_id(request, token)
+    database: Database = request.app.state.database
+    async with database.connection() as connection:
+        return await _still_there(connection, draft_id, await drafts.find(connection, draft_id))
+
+
+async def locked(request: Request, connection: Connection, token: str) -> Draft:
+    """The same, held until the transaction ends."""
+    draft_id = _draft_id(request, token)
+    return await _still_there(connection, draft_id, await drafts.lock(connection, draft_id))
+
+
+def refuse_if_sent(draft: Draft) -> None:
+    """Raise Problem where the answers can no longer be changed here."""
+    if draft.sent_at:
+        raise Problem(
+            409,
+            "Your answers were sent already",
+            "This change was not taken. Tell it to the account manager who writes to you, and it will be put right.",
+        )
+
+
+async def posted(request: Request) -> dict[str, str]:
+    """The fields of a posted form, to be read before anything is locked; raises Problem where it is not readable."""
+    try:
+        text = (await read_body(request)).decode()
+        return dict(parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS))
+    except ValueError as error:
+        raise Problem(400, "That could not be read", "Load the page again and send it from there.") from error
+
+
+def not_this_form() -> Problem:
+    """The refusal of a form that no page of ours sends."""
+    return Problem(422, "That is not this page's form", "Load the page again and send it from there.")
+
+
+def to(token: str, place: str) -> Response:
+    """Go on at another page of the same draft."""
+    return RedirectResponse(f"/q/{token}/{place}", 303)
+
+
+def _draft_id(request: Request, token: str) -> UUID:
+    draft_id = access.link_id(_secret(request), PURPOSE, token)
+    if draft_id is None:
+        raise Problem(
+            404,
+            "This address opens no questionnaire",
+            "Part of it may be missing. Copy the whole address, or start again from the front page.",
+            action=START_AGAIN,
+        )
+    return draft_id
+
+
+async def _still_there(connection: Connection, draft_id: UUID, draft: Draft | None) -> Draft:
+    if draft is None and await intakes.status(connection, draft_id) is not None:
+        raise Problem(
+            410,
+            "Everything you had sent is erased",
+            "It was deleted on request, and nothing of it is left here. You can start again at any time.",
+            action=START_AGAIN,
+        )
+    if draft is None or (draft.sent_at is None and draft.expires_at < datetime.now(UTC)):
+        raise Problem(
+            410,
+            "This address has run out",
+            f"Answers that are not sent within {KEPT.days} days are deleted. You can start again at any time.",
+            action=START_AGAIN,
+        )
+    return draft
+
+
+def _secret(request: Request) -> str:
+    settings: Settings = request.app.state.settings
+    return settings.link_secret.get_secret_value()

@@ -1,0 +1,133 @@
+"""Sending: the review, the submission, and afterwards where it stands and what came out."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from fastapi import APIRouter, Request, Response
+
+from services.intake.domain.drafts import CONSENT, Draft
+from services.intake.domain.submission import CONSENT_TEXT, ConsentForm, ContactForm, submitted
+from services.intake.store import drafts, intakes
+from services.intake.web.questionnaire.draft import locked, not_this_form, opened, posted, to
+from services.intake.web.questionnaire.steps import REVIEW, fields_of, slugs_of
+from services.intake.web.questionnaire.wording import asked_back, day, line
+from shared.pages import Pages, words
+from shared.postgres import Connection, Database
+
+router = APIRouter()
+
+AGREE = "Tick the box to let us keep your answers. Without it we cannot take them."
+
+
+@router.get("/q/{token}/review")
+async def review(request: Request, token: str) -> Response:
+    """Every answer, before it is sent and as it was sent."""
+    return _review(request, token, await opened(request, token))
+
+
+@router.post("/q/{token}/review")
+async def submit(request: Request, token: str) -> Response:
+    """Send the answers, once: the draft becomes the intake of the same id."""
+    form = await posted(request)
+    if not form.keys() <= {"consent"}:
+        raise not_this_form()
+    is_agreed = form.get("consent") == "yes"
+    database: Database = request.app.state.database
+    async with database.transaction() as connection:
+        draft = await locked(request, connection, token)
+        errors = {} if draft.sent_at else draft.missing | ({} if is_agreed else {"consent": AGREE})
+        if not draft.sent_at and not errors:
+            await _accept(connection, draft, datetime.now(UTC))
+    if errors:
+        return _review(request, token, draft, is_agreed=is_agreed, errors=errors)
+    return to(token, "status")
+
+
+async def _accept(connection: Connection, draft: Draft, now: datetime) -> None:
+    fact = submitted(
+        intake_id=draft.id,
+        revision=1,
+        version=1,
+        questionnaire=draft.questionnaire,
+        given=draft.given,
+        company=draft.company,
+        channel="web",
+        language="en",
+        now=now,
+    )
+    await intakes.accept(
+        connection,
+        fact,
+        given=draft.given,
+        contact=ContactForm(name=draft.entry("contact_name").value, email=draft.entry("contact_email").value),
+        consent=ConsentForm(given=True),
+        caller=draft.id,
+        route="",
+        key=None,
+        body_hash=b"",
+        response="",
+    )
+    await drafts.mark_sent(connection, draft.id, now)
+
+
+@router.get("/q/{token}/status")
+async def status(request: Request, token: str, seen: str = "") -> Response:
+    """Where it stands, and the result as soon as there is one; 204 where that is what the asking page shows already."""
+    draft = await opened(request, token)
+    if not draft.sent_at:
+        return to(token, REVIEW)
+    database: Database = request.app.state.database
+    async with database.connection() as connection:
+        intake = await intakes.status(connection, draft.id)
+    assert intake is not None, "a draft that was sent is an intake"
+    assessment = intake.assessment
+    if intake.state == "withdrawn":
+        standing = "withdrawn"
+    elif assessment:
+        standing = "result"
+    else:
+        standing = "stuck" if intake.is_stuck else "waiting"
+    if standing == seen:
+        return Response(status_code=204)
+    pages: Pages = request.app.state.pages
+    return pages.render(
+        request,
+        "questionnaire/status.html",
+        token=token,
+        intake=intake,
+        standing=standing,
+        seen=seen,
+        asked_back=asked_back(draft.questionnaire, (check.id for check in assessment.checks)) if assessment else [],
+    )
+
+
+def _review(
+    request: Request,
+    token: str,
+    draft: Draft,
+    *,
+    is_agreed: bool = False,
+    errors: Mapping[str, str] | None = None,
+) -> Response:
+    questionnaire, slugs = draft.questionnaire, slugs_of(draft.questionnaire)
+    completed = questionnaire.completed(draft.answers)
+    pages: Pages = request.app.state.pages
+    return pages.render(
+        request,
+        "questionnaire/review.html",
+        status=422 if errors else 200,
+        token=token,
+        sent_at=draft.sent_at,
+        step=len(slugs),
+        groups=[
+            (slug, words(slug), [line(draft, field) for field in fields_of(questionnaire, slug)])
+            for slug in slugs
+            if slug != REVIEW
+        ],
+        asked_back=asked_back(questionnaire, (rule.id for rule in questionnaire.open_contradictions(completed))),
+        consent=CONSENT,
+        consent_version=CONSENT_TEXT,
+        is_agreed=is_agreed,
+        errors=errors or {},
+        kept_until=day(draft.expires_at),
+    )

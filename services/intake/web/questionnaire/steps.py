@@ -1,0 +1,224 @@
+"""Answering: the start, one page per step, and keeping what is given."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib.resources import files
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+from uuid_utils.compat import uuid7
+
+from services.intake.domain.drafts import (
+    COMPANY_FIELDS,
+    KEPT,
+    Draft,
+    Entry,
+    NotKept,
+    begin,
+    first_open_dimension,
+    kept,
+    merge,
+)
+from services.intake.domain.submission import MAX_TEXT
+from services.intake.store import drafts
+from services.intake.web.questionnaire.draft import locked, not_this_form, opened, posted, refuse_if_sent, to, token_of
+from services.intake.web.questionnaire.wording import HEADCOUNTS, INDUSTRIES, answered, asked, day
+from shared.pages import Pages
+from shared.postgres import Database
+from shared.questionnaire import Questionnaire, load
+from shared.service import Problem, read_json
+
+router = APIRouter()
+
+COMPANY, REVIEW = "company", "review"
+NEXT, BACK = "next", "back"
+SEQ = "seq."
+MAX_SEQ = 2**31 - 1
+
+SCRIPT = (files("services.intake.web") / "static" / "drafts.js").read_bytes()
+SCRIPT_ADDRESS = f"/q/static/drafts.js?v={hashlib.sha256(SCRIPT).hexdigest()[:10]}"
+
+
+class GivenAnswer(BaseModel):
+    """What the page's script saves: one field, with a seq one above the last it has seen."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    field: str
+    value: str
+    seq: int = Field(ge=1, le=MAX_SEQ)
+
+
+@router.get("/")
+async def front(request: Request) -> Response:
+    """What this is, and where it begins."""
+    pages: Pages = request.app.state.pages
+    return pages.render(request, "questionnaire/start.html", questions=len(load().questions), days=KEPT.days)
+
+
+@router.post("/q/")
+async def start(request: Request) -> Response:
+    """Begin a draft under an address of its own."""
+    draft = begin(uuid7(), datetime.now(UTC))
+    database: Database = request.app.state.database
+    async with database.connection() as connection:
+        await drafts.add(connection, draft)
+    return to(token_of(request, draft.id), COMPANY)
+
+
+@router.get("/q/static/drafts.js")
+async def script() -> Response:
+    """The script that saves answers as they are given, under an address that changes with it."""
+    lasting = {"Cache-Control": "public, max-age=31536000, immutable"}
+    return Response(SCRIPT, media_type="text/javascript", headers=lasting)
+
+
+@router.get("/q/{token}")
+async def resume(request: Request, token: str) -> Response:
+    """Go on where it was left."""
+    draft = await opened(request, token)
+    if draft.sent_at:
+        return to(token, "status")
+    if draft.missing:
+        return to(token, COMPANY)
+    return to(token, (first_open_dimension(draft) or REVIEW).lower())
+
+
+@router.post("/q/{token}/answers")
+async def save(request: Request, token: str) -> Response:
+    """Keep one answer if its seq is higher than the stored one. The reply holds what is stored then."""
+    given, _ = await read_json(request, GivenAnswer)
+    database: Database = request.app.state.database
+    async with database.transaction() as connection:
+        draft = await locked(request, connection, token)
+        refuse_if_sent(draft)
+        try:
+            entry = Entry(kept(given.field, given.value, draft.questionnaire), given.seq)
+        except NotKept as refusal:
+            raise Problem(422, "That could not be kept", str(refusal)) from refusal
+        held = draft.entry(given.field)
+        is_taken = entry.seq > held.seq
+        if is_taken:
+            held = entry
+            await drafts.keep(connection, draft.id, {given.field: entry})
+    return JSONResponse({"value": held.value, "seq": held.seq, "taken": is_taken})
+
+
+@router.get("/q/{token}/{slug}")
+async def show(request: Request, token: str, slug: str) -> Response:
+    """One step of the questionnaire; `from=review` when it was opened to change one answer."""
+    draft = await opened(request, token)
+    if draft.sent_at:
+        return to(token, REVIEW)
+    return _page(request, token, draft, slug, returns=request.query_params.get("from") == REVIEW)
+
+
+@router.post("/q/{token}/{slug}")
+async def keep(request: Request, token: str, slug: str) -> Response:
+    """Keep what a step's form holds and go on; where it cannot be kept as it is, ask."""
+    form = await posted(request)
+    database: Database = request.app.state.database
+    async with database.transaction() as connection:
+        draft = await locked(request, connection, token)
+        refuse_if_sent(draft)
+        fields = fields_of(draft.questionnaire, slug)
+        if not form.keys() <= {"go", *fields, *(SEQ + field for field in fields)}:
+            raise not_this_form()
+        given, refused = {}, {}
+        for field in fields:
+            if field in form:
+                try:
+                    given[field] = Entry(kept(field, form[field], draft.questionnaire), _seq(form, field))
+                except NotKept as refusal:
+                    refused[field] = str(refusal)
+        merged = merge(draft.entries, given)
+        await drafts.keep(connection, draft.id, merged.taken)
+    draft = replace(draft, entries={**draft.entries, **merged.taken})
+    go = form.get("go", NEXT)
+    missing = draft.missing if slug == COMPANY and go != BACK else {}
+    errors = {field: ask for field, ask in {**missing, **refused}.items() if field not in merged.disputed}
+    if errors or merged.disputed:
+        typed = {field: form[field] for field in refused}
+        returns = go == REVIEW
+        return _page(request, token, draft, slug, returns=returns, typed=typed, errors=errors, disputed=merged.disputed)
+    if go == REVIEW:
+        return to(token, REVIEW)
+    slugs = slugs_of(draft.questionnaire)
+    return to(token, slugs[slugs.index(slug) + (-1 if go == BACK else 1)])
+
+
+def slugs_of(questionnaire: Questionnaire) -> list[str]:
+    """The steps in order, as addresses name them."""
+    return [COMPANY, *(dimension.key.lower() for dimension in questionnaire.dimensions), REVIEW]
+
+
+def fields_of(questionnaire: Questionnaire, slug: str) -> tuple[str, ...]:
+    """The fields of a step; raises Problem where there is no such step."""
+    if slug == COMPANY:
+        return tuple(COMPANY_FIELDS)
+    fields = tuple(question.id for question in questionnaire.questions if question.dimension.lower() == slug)
+    if not fields:
+        raise Problem(404, "There is nothing at this address", "Check the address, or start again from the front page.")
+    return fields
+
+
+def _seq(form: Mapping[str, str], field: str) -> int:
+    seq = form.get(SEQ + field, "")
+    if not (seq.isascii() and seq.isdigit() and len(seq) <= len(str(MAX_SEQ))):
+        raise not_this_form()
+    return int(seq)
+
+
+def _page(
+    request: Request,
+    token: str,
+    draft: Draft,
+    slug: str,
+    *,
+    returns: bool,
+    typed: Mapping[str, str] | None = None,
+    errors: Mapping[str, str] | None = None,
+    disputed: Mapping[str, str] | None = None,
+) -> Response:
+    """A step: what its fields hold or what was typed, what is asked about it, and both values where two differ."""
+    questionnaire, fields, slugs = (
+        draft.questionnaire,
+        fields_of(draft.questionnaire, slug),
+        slugs_of(draft.questionnaire),
+    )
+    stored = {field: draft.entry(field).value for field in fields}
+    disputes = {
+        field: [
+            (here, f"On this page: {answered(questionnaire, field, here)}"),
+            (stored[field], f"In another window: {answered(questionnaire, field, stored[field])}"),
+        ]
+        for field, here in (disputed or {}).items()
+    }
+    asks = {field: f"Choose which answer stands: {asked(questionnaire, field)}" for field in disputes}
+    asks |= errors or {}
+    pages: Pages = request.app.state.pages
+    return pages.render(
+        request,
+        "questionnaire/company.html" if slug == COMPANY else "questionnaire/dimension.html",
+        status=409 if disputes else 422 if errors else 200,
+        token=token,
+        slug=slug,
+        step=slugs.index(slug) + 1,
+        steps=len(slugs),
+        dimension=next((part for part in questionnaire.dimensions if part.key.lower() == slug), None),
+        questions=[questionnaire.question(field) for field in fields if field not in COMPANY_FIELDS],
+        asked={field: asked(questionnaire, field) for field in fields},
+        values={**stored, **(typed or {})},
+        seqs={field: draft.entry(field).seq for field in fields},
+        disputes=disputes,
+        errors={field: asks[field] for field in fields if field in asks},
+        returns=returns,
+        headcounts=list(HEADCOUNTS.items()),
+        industries=INDUSTRIES,
+        max_text=MAX_TEXT,
+        kept_until=day(draft.expires_at),
+        script=SCRIPT_ADDRESS,
+    )
