@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from typing import Any, Literal
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import httpx2
 import yaml
@@ -48,7 +48,7 @@ class DemoCompany(BaseModel):
     @property
     def key(self) -> str:
         """The same on every run, so that filling twice adds nothing."""
-        return f"demo {self.name}"
+        return str(uuid5(SENDER, self.name))
 
     def submission(self) -> dict[str, Any]:
         """The request's body."""
@@ -109,6 +109,11 @@ async def _proposal(client: httpx2.AsyncClient, intake_id: str) -> dict[str, Any
 
 
 async def _review(client: httpx2.AsyncClient, intake_id: str, proposal: dict[str, Any], then: str) -> None:
+    if then == "claim":
+        claimed = await client.post(f"/reviews/{intake_id}/claim", data={"version": proposal["version"]})
+        if claimed.is_error:
+            raise CannotRun(f"The system refused to let an example be taken up ({claimed.status_code}).")
+        return
     requests = {"approve": {"decision": "approve"}, "override": OVERRIDE, "return": RETURN}
     body = {**requests[then], "version": proposal["version"]}
     _content(await client.post(f"/api/recommendation/intakes/{intake_id}/review", json=body))
