@@ -144,6 +144,7 @@ class Consumer:
             consumer is None
             or all(task.done() for subscriber in self._subscribers() for task in subscriber.tasks)
             or consumer._coordinator._coordination_task.done()
+            or consumer._fetcher._fetch_task.done()
         )
 
     def _faults(self) -> list[str]:
@@ -222,7 +223,7 @@ class Consumer:
             if postgres.is_transient(error):
                 raise
             log.exception("event.failed", topic=arrival.topic, offset=arrival.offset)
-            async for attempt in _retrying():
+            async for attempt in _retrying(Exception):
                 with attempt:
                     async with self._database.transaction() as connection:
                         await dead_letters.bury(connection, arrival, "handler", type(error).__name__)
@@ -235,9 +236,9 @@ class Consumer:
                         await handle(connection, arrival, self._handlers)
 
 
-def _retrying() -> Any:
+def _retrying(on: Any = postgres.is_transient) -> Any:
     return stamina.retry_context(
-        on=postgres.is_transient,
+        on=on,
         attempts=None,
         timeout=RETRY_SECONDS,
         wait_initial=0.2,

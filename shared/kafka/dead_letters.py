@@ -68,6 +68,11 @@ def _uuid(text: str | None) -> UUID | None:
         return None
 
 
+def _storable(text: str) -> str:
+    """Postgres takes every character but NUL."""
+    return text.replace("\0", "\\0")
+
+
 async def bury(connection: Connection, arrival: Arrival, reason: str, detail: str) -> None:
     """Keep a record that cannot be used; one that comes again counts another attempt and is open again."""
     fingerprint = hashlib.sha256(f"{arrival.topic}|{reason}|{detail}".encode()).hexdigest()[:12]
@@ -85,11 +90,11 @@ async def bury(connection: Connection, arrival: Arrival, reason: str, detail: st
         arrival.partition,
         arrival.offset,
         arrival.key,
-        {name: value.replace("\0", "\\0") for name, value in arrival.headers.items()},
+        {_storable(name): _storable(value) for name, value in arrival.headers.items()},
         arrival.value,
         arrival.aggregate_id,
         reason,
-        detail.replace("\0", "\\0")[:MAX_DETAIL],
+        _storable(detail)[:MAX_DETAIL],
         fingerprint,
     )
 

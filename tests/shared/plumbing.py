@@ -1,7 +1,7 @@
 """What the tests of the plumbing share: facts that nobody else says, their topics, and a network that breaks."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, ClassVar, TypeAlias
@@ -17,7 +17,7 @@ from shared.kafka import ensure_topics
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 PATIENCE_SECONDS = 40
 
-Headers: TypeAlias = list[tuple[str, bytes | None]]
+Record: TypeAlias = tuple[bytes | None, bytes | None, list[tuple[str, bytes | None]]]
 Streams: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -32,9 +32,10 @@ class Noted(Event):
         return self.subject
 
 
-def headers_of(event: Event, **changed: bytes | None) -> Headers:
-    """The headers that a consumer needs, with some of them changed."""
-    return list({"ce_id": str(event.event_id).encode(), "ce_type": event.topic.encode(), **changed}.items())
+def record_of(event: Event, **changed: bytes | None) -> Record:
+    """A fact as a record, with some of its headers changed."""
+    headers = {"ce_id": str(event.event_id).encode(), "ce_type": event.topic.encode(), **changed}
+    return str(event.aggregate_id).encode(), event.model_dump_json().encode(), list(headers.items())
 
 
 async def until(condition: Callable[[], bool | Awaitable[bool]]) -> None:
@@ -83,21 +84,27 @@ class Bus:
         await ensure_topics(self.servers, [event])
         return event
 
-    async def publish(self, topic: str, records: Iterable[tuple[bytes | None, bytes | None, Headers]]) -> None:
+    async def publish(self, topic: str, *records: Record) -> None:
         """Send records of key, value and headers, as they are, to the topic's first partition."""
-        producer = AIOKafkaProducer(bootstrap_servers=self.servers, max_request_size=4_194_304)
-        await producer.start()
-        try:
+        async with self._producer() as producer:
             for key, value, headers in records:
                 await producer.send_and_wait(topic, value, key=key, headers=headers, partition=0)
-        finally:
-            await producer.stop()
 
     async def say(self, *events: Event) -> None:
         """Send facts without an outbox."""
-        for event in events:
-            key = str(event.aggregate_id).encode()
-            await self.publish(event.topic, [(key, event.model_dump_json().encode(), headers_of(event))])
+        async with self._producer() as producer:
+            for event in events:
+                key, value, headers = record_of(event)
+                await producer.send_and_wait(event.topic, value, key=key, headers=headers)
+
+    @asynccontextmanager
+    async def _producer(self) -> AsyncIterator[AIOKafkaProducer]:
+        producer = AIOKafkaProducer(bootstrap_servers=self.servers, max_request_size=4_194_304)
+        await producer.start()
+        try:
+            yield producer
+        finally:
+            await producer.stop()
 
     @asynccontextmanager
     async def listening(self, *events: type[Event]) -> AsyncIterator["Listener"]:
