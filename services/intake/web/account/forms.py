@@ -14,7 +14,7 @@ from shared.postgres import Database
 from shared.service import Problem, Settings
 
 Text = Annotated[str, Form()]
-Choices = Annotated[list[str], Form()]
+Choices = Annotated[list[str], Form(default_factory=list)]
 Admin = Annotated[Principal, Depends(requires("admin"))]
 
 

@@ -27,13 +27,12 @@ async def ask_key(request: Request, admin: Admin) -> Response:
 
 
 @router.post("/account/keys/new")
-async def add_key(request: Request, admin: Admin, name: Text = "", roles: Choices | None = None) -> Response:
+async def add_key(request: Request, admin: Admin, roles: Choices, name: Text = "") -> Response:
     """Make a key and show its token, this once."""
-    chosen = roles or []
     try:
-        token = await handlers.add_key(database_of(request), settings_of(request), name=name, roles=chosen)
+        token = await handlers.add_key(database_of(request), settings_of(request), name=name, roles=roles)
     except FieldsRefused as refused:
-        return page(request, "new-key.html", status=422, staff=admin, name=name, roles=chosen, errors=refused.refusals)
+        return page(request, "new-key.html", status=422, staff=admin, name=name, roles=roles, errors=refused.refusals)
     return page(request, "key-token.html", staff=admin, name=name, token=token)
 
 

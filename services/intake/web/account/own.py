@@ -57,6 +57,8 @@ async def change_password(
     password_hash, now = await hashed(password), datetime.now(UTC)
     async with database_of(request).transaction() as connection:
         await accounts.lock(connection, staff.id, "person")
+        if await accounts.password_of(connection, email) != (checked.account_id, checked.password_hash):
+            raise NotSignedIn("The password was changed elsewhere at this moment. Sign in again.")
         await accounts.set_password(connection, staff.id, password_hash)
         await accounts.end_sessions(connection, staff.id, now, keep=staff.session_id)
         await accounts.drop_link(connection, staff.id)

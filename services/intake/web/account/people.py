@@ -29,14 +29,12 @@ async def ask_invitation(request: Request, admin: Admin) -> Response:
 
 
 @router.post("/account/people/invite")
-async def invite(
-    request: Request, admin: Admin, email: Text = "", name: Text = "", roles: Choices | None = None
-) -> Response:
+async def invite(request: Request, admin: Admin, roles: Choices, email: Text = "", name: Text = "") -> Response:
     """Make an account with a link to set its password."""
-    now, chosen = datetime.now(UTC), roles or []
+    now = datetime.now(UTC)
     try:
         async with database_of(request).transaction() as connection:
-            account = await handlers.add_person(connection, email=email, name=name, roles=chosen, at=now)
+            account = await handlers.add_person(connection, email=email, name=name, roles=roles, at=now)
             await accounts.ensure_link(connection, "set-password", account.id, now)
     except FieldsRefused as refused:
         errors = refused.refusals
@@ -44,7 +42,7 @@ async def invite(
         errors = {"email": str(taken)}
     else:
         return see(f"/account/people/{account.id}?done=invited")
-    return page(request, "invite.html", status=422, staff=admin, email=email, name=name, roles=chosen, errors=errors)
+    return page(request, "invite.html", status=422, staff=admin, email=email, name=name, roles=roles, errors=errors)
 
 
 @router.get("/account/people/{account_id:uuid}")
@@ -54,16 +52,15 @@ async def show_person(request: Request, account_id: UUID, admin: Admin) -> Respo
 
 
 @router.post("/account/people/{account_id:uuid}/roles")
-async def change_roles(request: Request, account_id: UUID, admin: Admin, roles: Choices | None = None) -> Response:
+async def change_roles(request: Request, account_id: UUID, admin: Admin, roles: Choices) -> Response:
     """Replace the roles."""
-    chosen = roles or []
     try:
-        await handlers.change_roles(database_of(request), account_id, chosen)
+        await handlers.change_roles(database_of(request), account_id, roles)
     except FieldsRefused as refused:
-        return await _page(request, admin, account_id, status=422, errors=refused.refusals, chosen=chosen)
+        return await _page(request, admin, account_id, status=422, errors=refused.refusals, chosen=roles)
     except LastAdmin as last:
-        return await _page(request, admin, account_id, status=409, errors={"roles": str(last)}, chosen=chosen)
-    if account_id == admin.id and "admin" not in chosen:
+        return await _page(request, admin, account_id, status=409, errors={"roles": str(last)}, chosen=roles)
+    if account_id == admin.id and "admin" not in roles:
         return see("/account/")
     return see(f"/account/people/{account_id}?done=roles")
 

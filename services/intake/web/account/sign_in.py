@@ -29,7 +29,7 @@ from services.intake.web.account.forms import (
     settings_of,
     start_session,
 )
-from services.intake.web.account.passwords import TooManyAttempts, check, hashed
+from services.intake.web.account.passwords import Checked, TooManyAttempts, check, hashed
 from shared import access
 from shared.access import Staff
 from shared.pages import Pages
@@ -67,10 +67,8 @@ async def sign_in(request: Request, email: Text = "", password: Text = "", next_
     except TooManyAttempts as wait:
         log.warning("sign_in.throttled")
         return page(request, "sign-in.html", status=429, headers=wait.headers, email=email, next=going, wait=str(wait))
-    now = datetime.now(UTC)
-    async with database_of(request).transaction() as connection:
-        opened = checked and await accounts.open_session(connection, checked.account_id, checked.password_hash, now)
-    if not opened:
+    opened = None if checked is None else await _session(database_of(request), checked)
+    if opened is None:
         log.info("sign_in.refused")
         return page(request, "sign-in.html", status=422, email=email, next=going, is_wrong=True)
     account, session = opened
@@ -136,6 +134,11 @@ async def set_password(request: Request, token: str, password: Text = "", again:
         return _ended(request, ended)
     log.info("password.set", account=str(account.id))
     return start_session(request, account, session, home(account.roles))
+
+
+async def _session(database: Database, checked: Checked) -> tuple[Account, Session] | None:
+    async with database.transaction() as connection:
+        return await accounts.open_session(connection, checked.account_id, checked.password_hash, datetime.now(UTC))
 
 
 async def _first_admin(
