@@ -161,7 +161,7 @@ async def status(connection: Connection, intake_id: UUID) -> IntakeStatus | None
 async def _status(connection: Connection, intake_id: UUID, locking: str) -> IntakeStatus | None:
     row = await connection.fetchrow(
         f"""
-        select intake.*, staff.name as assignee_name,
+        select intake.*, coalesce(staff.name, case when assignee is not null then 'a colleague' end) as assignee_name,
             asked_again >= $2 and ask_again_at is not null as is_stuck
         from intake left join staff on staff.id = intake.assignee where intake.id = $1 {locking}
         """,  # noqa: S608 - the locking clause is one of two literals
@@ -212,7 +212,8 @@ async def pipeline(connection: Connection, state: str | None, before: datetime |
     """Intakes for the pipeline, latest first, optionally of one state or submitted before a time."""
     rows = await connection.fetch(
         """
-        select intake.id, intake.state, intake.channel, intake.submitted_at, staff.name as assignee_name,
+        select intake.id, intake.state, intake.channel, intake.submitted_at,
+            coalesce(staff.name, case when assignee is not null then 'a colleague' end) as assignee_name,
             revision.company ->> 'name' as company, asked_again >= $4 and ask_again_at is not null as is_stuck
         from intake
             left join revision on revision.intake_id = intake.id and revision.revision = intake.revision

@@ -23,6 +23,7 @@ Reader = Annotated[Principal, Depends(requires("sales", "account_manager"))]
 
 PAGE = 100
 STATES = ("submitted", "assessed", *get_args(ProposalState))
+CHANNELS = {"web": "The website", "console": "A call", "api": "The API", "link": "A personal link"}
 HAPPENINGS = {
     "intake.submitted.v1": "Answers sent in",
     "intake.withdrawn.v1": "Taken back",
@@ -35,16 +36,14 @@ HAPPENINGS = {
 
 
 @router.get("/")
-async def pipeline(
-    request: Request, staff: Reader, state: str | None = None, before: datetime | None = None
-) -> HTMLResponse:
+async def pipeline(request: Request, staff: Reader, state: str = "", before: datetime | None = None) -> HTMLResponse:
     """The intakes, latest first, by state where one is asked for."""
-    if state is not None and state not in STATES:
+    if state and state not in STATES:
         raise Problem(404, "There is no such state", "Choose one of the states above the pipeline.")
     database: Database = request.app.state.database
     pages: Pages = request.app.state.pages
     async with database.connection() as connection:
-        rows = await intakes.pipeline(connection, state, before, PAGE)
+        rows = await intakes.pipeline(connection, state or None, before, PAGE)
         unusable = await dead_letters.count_open(connection)
     return pages.render(
         request,
@@ -53,6 +52,7 @@ async def pipeline(
         rows=rows,
         state=state,
         states=STATES,
+        channels=CHANNELS,
         earlier=rows[-1].submitted_at if len(rows) == PAGE else None,
         unusable=unusable,
     )
