@@ -36,7 +36,7 @@ log = structlog.get_logger(__name__)
 
 
 class Refused(Exception):
-    """A record that no handler can take: a short reason, and a detail that quotes nothing of the record."""
+    """A record that no handler can take: a short reason, and a detail that names parts of it and quotes no value."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
@@ -264,15 +264,21 @@ async def _raw(message: Any) -> list[Any]:
 
 
 async def replay(database: Database, letter_id: UUID, handlers: Handlers, *, by: str) -> str | None:
-    """Hand a dead letter to its handler once more, in one transaction; the reason when it cannot be used again."""
-    try:
-        async with database.transaction() as connection:
-            letter = await dead_letters.lock(connection, letter_id)
-            if letter is None or letter.state == "discarded":
-                return "it is gone or was discarded"
-            handler, event = read(letter.arrival, handlers)
-            await handler(connection, event)
-            await dead_letters.settle(connection, letter_id, "replayed", by)
-    except Refused as refusal:
-        return str(refusal)
+    """Hand an open dead letter to its handler once more; the reason where it fails again and stays open."""
+    async with database.transaction() as connection:
+        letter = await dead_letters.lock(connection, letter_id)
+        if letter is None or letter.state != "open":
+            return "it is not open any more"
+        try:
+            async with connection.transaction():
+                handler, event = read(letter.arrival, handlers)
+                await handler(connection, event)
+        except Exception as error:
+            if postgres.is_transient(error):
+                raise
+            refusal = error if isinstance(error, Refused) else Refused("handler", type(error).__name__)
+            log.exception("event.failed_again", topic=letter.arrival.topic, offset=letter.arrival.offset)
+            await dead_letters.bury(connection, letter.arrival, refusal.reason, refusal.detail)
+            return str(refusal)
+        await dead_letters.settle(connection, letter_id, "replayed", by)
     return None
