@@ -120,14 +120,17 @@ async def on_staff_changed(connection: Connection, event: StaffChanged) -> None:
 
 
 async def present(connection: Connection, principal: Principal) -> Principal:
-    """The principal as the projection knows it now; where it knows nothing the token is trusted. Raises NotSignedIn."""
-    row = await connection.fetchrow("select * from staff where id = $1", principal.id)
+    """The principal as the projection knows it now; where it knows nothing newer the token is trusted.
+
+    Raises NotSignedIn.
+    """
+    row = await connection.fetchrow(
+        "select * from staff where id = $1 and version >= $2", principal.id, principal.version
+    )
     if row is None:
         return principal
     if not row["active"] or principal.session_id in row["sessions_ended"]:
         raise NotSignedIn("The sign-in has ended. Sign in again.")
-    if row["version"] <= principal.version:
-        return principal
     return Principal(principal.id, principal.session_id, row["name"], tuple(row["roles"]), row["version"])
 
 
