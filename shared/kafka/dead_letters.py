@@ -74,13 +74,17 @@ def _storable(text: str) -> str:
 
 
 async def bury(connection: Connection, arrival: Arrival, reason: str, detail: str) -> None:
-    """Keep a record that cannot be used; one that comes again counts another attempt and is open again."""
+    """Keep a record that cannot be used; one that comes again counts another attempt and is open again.
+
+    A record about an erased intake is not kept.
+    """
     fingerprint = hashlib.sha256(f"{arrival.topic}|{reason}|{detail}".encode()).hexdigest()[:12]
     await connection.execute(
         """
         insert into dead_letter
             (identity, topic, partition, "offset", key, headers, value, aggregate_id, reason, detail, fingerprint)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+        select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11
+        where not exists (select from tombstone where intake_id = $8)
         on conflict (identity) do update set attempts = dead_letter.attempts + 1, last_at = now(),
             state = case when dead_letter.state = 'discarded' then 'discarded' else 'open' end,
             reason = excluded.reason, detail = excluded.detail, fingerprint = excluded.fingerprint
@@ -128,8 +132,15 @@ async def settle(connection: Connection, letter_id: UUID, state: State, by: str)
 
 
 async def forget(connection: Connection, aggregate_id: UUID) -> int:
-    """Delete what was kept about one aggregate and return how many there were."""
-    return rows_affected(await connection.execute("delete from dead_letter where aggregate_id = $1", aggregate_id))
+    """Delete what was kept about one aggregate and return how many there were.
+
+    A record whose key and subject cannot be read is known by the id in its value.
+    """
+    status = await connection.execute(
+        "delete from dead_letter where aggregate_id = $1 or position(convert_to($1::text, 'UTF8') in value) > 0",
+        aggregate_id,
+    )
+    return rows_affected(status)
 
 
 async def count_open(connection: Connection) -> int:
