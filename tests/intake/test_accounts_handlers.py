@@ -157,17 +157,6 @@ async def test_the_last_admin_keeps_role_and_account(intake: Database) -> None:
     assert [fact.version for fact in await said(intake, admin)] == [1, 2]
 
 
-async def test_of_two_admins_who_remove_each_other_one_stays(intake: Database) -> None:
-    ann = await person(intake, "ann@company.com", "admin")
-    bo = await person(intake, "bo@company.com", "admin")
-    outcomes = await asyncio.gather(
-        handlers.deactivate(intake, ann),
-        handlers.change_roles(intake, bo, ["sales"]),
-        return_exceptions=True,
-    )
-    assert [type(outcome) for outcome in outcomes if outcome is not None] == [LastAdmin]
-
-
 async def test_a_key_works_until_it_is_ended(intake: Database, settings: Settings, connect: Connect) -> None:
     token = await handlers.add_key(intake, settings, name="CRM", roles=["sales"])
     bearer = Verifier(settings.verification_keys).read(token)
