@@ -53,7 +53,7 @@ async def read_json(request: Request, model: type[Body]) -> tuple[Body, bytes]:
     """The body as `model`, and its bytes; a key that stands twice or a value that does not fit is refused by name."""
     body = await read_body(request)
     try:
-        return model.model_validate(json.loads(body, object_pairs_hook=_each_key_once)), body
+        return model.model_validate(_parsed(body)), body
     except ValidationError as error:
         errors = [
             {
@@ -64,8 +64,23 @@ async def read_json(request: Request, model: type[Body]) -> tuple[Body, bytes]:
         ]
         detail = "; ".join(f"{fault['field'] or 'body'}: {fault['message']}" for fault in errors[:5])
         raise Problem(422, "Some fields need another value", detail, errors=errors) from error
-    except (ValueError, RecursionError) as error:
-        raise Problem(400, "Not readable as JSON", f"Send one JSON object in UTF-8. {error}") from error
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        content = json.loads(body.decode(), object_pairs_hook=_each_key_once, parse_constant=_no_number)
+        json.dumps(content, ensure_ascii=False).encode()
+    except json.JSONDecodeError as error:
+        raise _unreadable(f"It cannot be read beyond line {error.lineno}, column {error.colno}.") from error
+    except UnicodeDecodeError as error:
+        raise _unreadable(f"Byte {error.start + 1} is not UTF-8.") from error
+    except UnicodeEncodeError as error:
+        raise _unreadable("It holds half of a surrogate pair, which is no character.") from error
+    except RecursionError as error:
+        raise _unreadable("It is nested too deeply.") from error
+    except ValueError as error:
+        raise _unreadable("A number in it has too many digits.") from error
+    return content
 
 
 def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -73,8 +88,16 @@ def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(content) != len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"The key {twice!r} stands in it more than once; give it once.")
+        raise _unreadable(f"The key {twice!r} stands in it more than once; give it once.")
     return content
+
+
+def _no_number(word: str) -> object:
+    raise _unreadable(f"{word} is not a number in JSON.")
+
+
+def _unreadable(reason: str) -> Problem:
+    return Problem(400, "Not readable as JSON", f"Send one JSON object in UTF-8. {reason}")
 
 
 def idempotency_key(request: Request) -> str | None:

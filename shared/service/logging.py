@@ -3,10 +3,13 @@
 import logging
 import sys
 import time
+import traceback
 
 import structlog
 
 NOISY_SECONDS = 10
+CLIENTS = ("aiokafka", "shared.kafka.client")
+OWN = ("services.", "shared.")
 
 
 class OncePerTenSeconds(logging.Filter):
@@ -23,6 +26,18 @@ class OncePerTenSeconds(logging.Filter):
             return False
         self._last[record.msg] = now
         return True
+
+
+def _without_values(exc_info: structlog.typing.ExcInfo) -> str:
+    """Where an exception and its causes came from. Only our own messages: others quote what a person wrote."""
+    told = []
+    error: BaseException | None = exc_info[1]
+    while error is not None:
+        kind = type(error)
+        message = f": {error}" if kind.__module__.startswith(OWN) else ""
+        told.append("".join(traceback.format_tb(error.__traceback__)) + kind.__qualname__ + message)
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return "\n\nafter\n\n".join(told)
 
 
 def configure(*, readable: bool) -> None:
@@ -50,7 +65,7 @@ def configure(*, readable: bool) -> None:
             foreign_pre_chain=stamp,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
+                structlog.processors.ExceptionRenderer(_without_values),
                 renderer,
             ],
         )
@@ -61,7 +76,7 @@ def configure(*, readable: bool) -> None:
     logging.getLogger("services").setLevel(logging.INFO)
     logging.getLogger("shared").setLevel(logging.INFO)
     once = OncePerTenSeconds()
-    handler.addFilter(lambda record: not record.name.startswith(("aiokafka", "shared.kafka.client")) or once.filter(record))
+    handler.addFilter(lambda record: not record.name.startswith(CLIENTS) or once.filter(record))
     # what Kafka's clients complain of shows in the health of the services; at a terminal it is only noise
-    for client in ("aiokafka", "shared.kafka.client"):
+    for client in CLIENTS:
         logging.getLogger(client).setLevel(logging.CRITICAL if readable else logging.ERROR)
