@@ -20,8 +20,8 @@ async def bus(servers: TestServers) -> AsyncIterator[Bus]:
     opened = Bus(servers.kafka_bootstrap_servers)
     await opened.admin.start()
     yield opened
-    await opened.clear()
     await opened.admin.close()
+    await opened.clear()
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ async def database(connect: Callable[[str], Awaitable[Database]], service: str) 
 
 
 @pytest.fixture
-async def kafka_proxy(servers: TestServers, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Proxy]:
+async def kafka_proxy(servers: TestServers) -> AsyncIterator[Proxy]:
     """A hop on the way of every client's connections to Kafka, the advertised address included."""
     real = client.create_conn
     host, _, port = servers.kafka_bootstrap_servers.partition(",")[0].rpartition(":")
@@ -53,5 +53,6 @@ async def kafka_proxy(servers: TestServers, monkeypatch: pytest.MonkeyPatch) -> 
         return await real("127.0.0.1", proxy.port, **settings)
 
     async with Proxy(lambda: asyncio.open_connection(host, int(port))).open() as proxy:
-        monkeypatch.setattr(client, "create_conn", redirected)
-        yield proxy
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(client, "create_conn", redirected)
+            yield proxy
