@@ -18,7 +18,7 @@ from services.intake.domain.accounts import normalised_email, normalised_passwor
 from services.intake.store import accounts
 from shared.postgres import Database
 
-PER_EMAIL = RateLimitItemPerMinute(10, 15, namespace="email")
+PER_EMAIL = RateLimitItemPerMinute(20, 15, namespace="email")
 PER_ADDRESS = RateLimitItemPerMinute(100, 15, namespace="address")
 
 _argon2 = PasswordHash.recommended()
@@ -36,7 +36,7 @@ class TooManyAttempts(Exception):
 
 
 class Attempts:
-    """Counts tries per account and per client in this process, over a moving window."""
+    """Counts tries, right or wrong, per account and per client in this process, over a moving window."""
 
     def __init__(self) -> None:
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
@@ -45,10 +45,6 @@ class Attempts:
         """One more try; raises TooManyAttempts."""
         await self._hit(PER_ADDRESS, client)
         await self._hit(PER_EMAIL, email)
-
-    async def forget(self, email: str) -> None:
-        """The account's tries do not count any more: the right password was among them."""
-        await self._limiter.clear(PER_EMAIL, email)
 
     async def _hit(self, limit: RateLimitItem, who: str) -> None:
         if not await self._limiter.hit(limit, who):
@@ -88,7 +84,6 @@ async def check(request: Request, email: str, password: str) -> Checked | None:
     loop = asyncio.get_running_loop()
     if not await loop.run_in_executor(_threads, _argon2.verify, normalised_password(password), password_hash):
         return None
-    await attempts.forget(email)
     return Checked(account_id, password_hash)
 
 

@@ -10,9 +10,8 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, async_playwright
 
 from services.intake import handlers
-from services.intake.web import account
-from shared.pages import pages, static_app
-from shared.service import Service, Settings, build
+from shared.service import Settings
+from tests.intake.accounts.staff import serving
 
 CHROMIUM = Path("/usr/bin/chromium")
 CHROMIUM_ARGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
@@ -25,15 +24,7 @@ async def address(settings: Settings) -> AsyncIterator[tuple[str, str]]:
     listening = socket.create_server(("127.0.0.1", 0))
     origin = f"http://127.0.0.1:{listening.getsockname()[1]}"
     settings = settings.model_copy(update={"public_url": origin})
-    service = Service(
-        name="intake",
-        package="services.intake",
-        routers=(account.router,),
-        pages=pages("services.intake.web", "/static"),
-        mounts={"/static": static_app()},
-    )
-    app = build(service, settings, worker=False)
-    async with app.router.lifespan_context(app):
+    async with serving(settings) as app:
         first = await handlers.first_admin_link(app.state.database, settings)
         assert first is not None
         server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_level="error"))
