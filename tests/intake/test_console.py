@@ -1,0 +1,108 @@
+"""The pipeline and the case page, as sales and account managers see them."""
+
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from services.intake.app import service
+from services.intake.store.intakes import MOST_ASKS
+from shared.kafka import dead_letters
+from shared.kafka.dead_letters import Arrival
+from shared.postgres import Database
+from shared.service import Settings, build
+from tests.clients import colleague, submission
+
+
+@pytest.fixture
+async def app(settings: Settings) -> AsyncIterator[FastAPI]:
+    app = build(service, settings, worker=False)
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+@pytest.fixture
+def sales(app: FastAPI, settings: Settings) -> httpx2.AsyncClient:
+    return colleague(app, settings, "sales")
+
+
+async def sent_in(client: httpx2.AsyncClient, name: str) -> str:
+    body = submission(company=submission()["company"] | {"name": name})
+    return str((await client.post("/api/intake/intakes", json=body)).json()["intake_id"])
+
+
+async def test_an_empty_pipeline_says_how_it_fills(sales: httpx2.AsyncClient) -> None:
+    assert "A case appears here as soon as a questionnaire is sent in." in (await sales.get("/console/")).text
+
+
+async def test_the_pipeline_shows_the_latest_first_and_one_state_when_asked(sales: httpx2.AsyncClient) -> None:
+    for name in ("Alder Works", "Birch & Sons"):
+        await sent_in(sales, name)
+    everything = (await sales.get("/console/?state=")).text
+    assert everything.index("Birch &amp; Sons") < everything.index("Alder Works")
+    assert "No case is in this state." in (await sales.get("/console/?state=approved")).text
+    assert (await sales.get("/console/?state=lost")).status_code == 404
+
+
+async def test_a_long_pipeline_goes_on_on_the_next_page(
+    app: FastAPI, sales: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.intake.web.console.PAGE", 2)
+    for name in ("Alder", "Birch", "Cedar"):
+        await sent_in(sales, name)
+    first = (await sales.get("/console/")).text
+    assert "Alder" not in first
+    link = first.split('href="/console/?before=')[1].split('"')[0]
+    second = (await sales.get(f"/console/?before={link}")).text
+    assert "Alder" in second
+    assert "Birch" not in second
+
+
+async def test_a_case_shows_who_asked_what_was_answered_and_what_has_happened(sales: httpx2.AsyncClient) -> None:
+    page = (await sales.get(f"/console/{await sent_in(sales, 'Alder Works')}")).text
+    for shown in (
+        "Alder Works",
+        "ines@example.com",
+        "Written, with acceptance criteria",
+        "Answers sent in",
+        "Still to ask",
+    ):
+        assert shown in page
+
+
+async def test_a_stuck_case_and_unusable_events_are_pointed_out(app: FastAPI, sales: httpx2.AsyncClient) -> None:
+    intake_id = await sent_in(sales, "Alder Works")
+    database: Database = app.state.database
+    async with database.transaction() as connection:
+        await connection.execute("update intake set asked_again = $1", MOST_ASKS)
+        await dead_letters.bury(connection, Arrival("intake.thing.v1", 0, 1, None, {}, b"?"), "content", "unreadable")
+    pipeline = (await sales.get("/console/")).text
+    assert "Stuck" in pipeline
+    assert "1 event could not be used" in pipeline
+    assert "No proposal has come for this case" in (await sales.get(f"/console/{intake_id}")).text
+
+
+async def test_an_erased_case_keeps_only_what_happened(
+    app: FastAPI, settings: Settings, sales: httpx2.AsyncClient
+) -> None:
+    intake_id = await sent_in(sales, "Alder Works")
+    await colleague(app, settings, "admin").delete(f"/api/intake/intakes/{intake_id}")
+    page = (await sales.get(f"/console/{intake_id}")).text
+    assert "This case was erased on request" in page
+    assert "Erased on request" in page
+    assert "Alder Works" not in page + (await sales.get("/console/")).text
+
+
+async def test_the_console_is_for_sales_and_account_managers(app: FastAPI, settings: Settings) -> None:
+    for role in ("sales", "account_manager", "rubric_owner", "admin"):
+        expected = 200 if role in ("sales", "account_manager") else 403
+        assert (await colleague(app, settings, role).get("/console/")).status_code == expected
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url=settings.public_url) as nobody:
+        answer = await nobody.get("/console/")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/account/sign-in?next=/console/")
+
+
+async def test_an_unheard_case_is_not_found(sales: httpx2.AsyncClient) -> None:
+    assert (await sales.get(f"/console/{uuid4()}")).status_code == 404
