@@ -138,7 +138,7 @@ async def signed_in(request: Request) -> Principal:
     """Whoever sends the request, by bearer token or cookie; raises NotSignedIn."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer":
-        token = request.cookies.get(SECURE_COOKIE) or request.cookies.get(COOKIE) or ""
+        token = request.cookies.get(SECURE_COOKIE if request.app.state.settings.is_secure else COOKIE, "")
     verifier: Verifier = request.app.state.verifier
     database: Database = request.app.state.database
     principal = verifier.read(token)

@@ -43,7 +43,8 @@ def guard(app: FastAPI, settings: Settings) -> None:
 
 async def _refuse(request: Request, error: Exception) -> Response:
     if isinstance(error, NotSignedIn) and not _is_api(request.url.path):
-        place = f"?next={quote(request.url.path)}" if request.method in READING else ""
+        asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        place = f"?next={quote(asked, safe='/')}" if request.method in READING else ""
         return RedirectResponse(SIGN_IN + place, HTTPStatus.SEE_OTHER)
     problem = _problem(request.scope, error)
     pages = getattr(request.app.state, "pages", None)
