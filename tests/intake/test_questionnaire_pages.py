@@ -251,7 +251,7 @@ async def test_a_form_that_no_page_sends_changes_nothing(client: AsyncClient) ->
 SAVES_OF_NO_PAGE = [
     (b'{"field": "deadline", "value": "yesterday", "seq": 1}', 422),
     (b'{"field": "deadlines", "value": "firm", "seq": 1}', 422),
-    (b'{"field": "deadline", "value": "\\ud800", "seq": 1}', 422),
+    (b'{"field": "deadline", "value": "\\ud800", "seq": 1}', 400),
     (b'{"field": "contact_name", "value": "\\u0000", "seq": 1}', 422),
     (b'{"field": "deadline", "value": "firm", "seq": 0}', 422),
     (b'{"field": "deadline", "value": "firm", "seq": 2147483648}', 422),

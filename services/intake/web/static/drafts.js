@@ -1,6 +1,7 @@
 // Saves each answer as it is given, and shows what another window has saved instead. Without it the form's buttons save.
 "use strict";
 
+const PAUSE_MS = 500;
 const RETRY_MS = 3000;
 const PATIENCE_MS = 8000;
 
@@ -10,6 +11,8 @@ const fields = [...form.querySelectorAll("[data-seq]")].map((input) => input.dat
 const known = new Map(fields.map((field) => [field, valueOf(field)]));
 const sent = new Map();
 const pending = new Set();
+const failing = new Set();
+let pause;
 
 function seqOf(field) {
   return form.elements[`seq.${field}`];
@@ -24,6 +27,15 @@ function wordsOf(field) {
   if (control === null) return "";
   if (control.type === "radio") return control.closest("label").textContent.trim();
   return control.selectedOptions ? control.selectedOptions[0].text : control.value;
+}
+
+function tell(key) {
+  if (saving.textContent !== saving.dataset[key]) saving.textContent = saving.dataset[key];
+}
+
+function saveChanged() {
+  clearTimeout(pause);
+  fields.filter((field) => valueOf(field) !== known.get(field)).forEach(save);
 }
 
 function save(field) {
@@ -51,18 +63,19 @@ async function send(field, value, seq) {
   if (response.ok) {
     take(field, value, seq, await response.json());
   } else if (response.status >= 500) {
-    saving.textContent = saving.dataset.failed;
+    failing.add(field);
+    tell("failed");
     setTimeout(() => sent.get(field) === seq && save(field), RETRY_MS);
   } else {
-    saving.textContent = saving.dataset.refused;
+    tell("refused");
   }
 }
 
 function take(field, value, seq, stored) {
-  const latest = sent.get(field) === seq;
   if (stored.seq > Number(seqOf(field).value)) seqOf(field).value = stored.seq;
-  if (!latest) return;
-  saving.textContent = saving.dataset.saved;
+  if (sent.get(field) !== seq) return;
+  failing.delete(field);
+  tell(failing.size ? "failed" : "saved");
   if (!stored.taken && stored.value !== value) show(field, stored.value, valueOf(field) === value);
 }
 
@@ -75,24 +88,25 @@ function show(field, value, isUntouched) {
   const note = document.createElement("p");
   note.className = "field-error";
   note.setAttribute("role", "alert");
-  note.textContent = saving.dataset.changed.replace("THEIRS", isUntouched ? wordsOf(field) : value).replace("MINE", mine);
+  note.textContent = saving.dataset.changed
+    .replace("THEIRS", () => (isUntouched ? wordsOf(field) : value))
+    .replace("MINE", () => mine);
   const place = seqOf(field).parentElement;
   place.querySelectorAll("[role=alert]").forEach((earlier) => earlier.remove());
   place.append(note);
 }
 
-function saveUnsaved() {
-  fields.filter((field) => valueOf(field) !== known.get(field)).forEach(save);
-}
+tell("ready");
 
-saving.textContent = saving.dataset.ready;
+form.addEventListener("change", saveChanged);
 
-form.addEventListener("change", (event) => {
-  if (known.has(event.target.name)) save(event.target.name);
+form.addEventListener("input", () => {
+  clearTimeout(pause);
+  pause = setTimeout(saveChanged, PAUSE_MS);
 });
 
 document.addEventListener("visibilitychange", () => {
-  if (document.visibilityState === "hidden") saveUnsaved();
+  if (document.visibilityState === "hidden") saveChanged();
 });
 
 form.addEventListener("submit", (event) => {
