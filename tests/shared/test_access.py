@@ -221,12 +221,21 @@ def bearer(settings: Settings, *roles: Role) -> dict[str, str]:
     return {"authorization": f"Bearer {sign(principal, settings.signing_key, issued=NOW, expires=SOON)}"}
 
 
-async def test_a_bearer_token_or_either_cookie_signs_in(settings: Settings) -> None:
+@pytest.mark.parametrize("is_secure", [False, True], ids=["http", "https"])
+async def test_a_bearer_token_or_the_cookie_that_fits_how_people_come_signs_in(
+    settings: Settings, is_secure: bool
+) -> None:
+    reached = settings.model_copy(update={"public_url": "https://advisor.example"}) if is_secure else settings
     header = bearer(settings, "sales")
     token = header["authorization"].removeprefix("Bearer ")
-    async with client(settings) as http:
-        for headers in (header, {"cookie": f"advisor={token}"}, {"cookie": f"__Host-advisor={token}"}):
-            assert (await http.get("/api/intake/me", headers=headers)).json() == "Grace"
+    async with client(reached) as http:
+        for headers, signs_in in (
+            (header, True),
+            ({"cookie": f"advisor={token}"}, not is_secure),
+            ({"cookie": f"__Host-advisor={token}"}, is_secure),
+            ({"cookie": f"other={token}"}, False),
+        ):
+            assert (await http.get("/api/intake/me", headers=headers)).is_success == signs_in
 
 
 async def test_who_is_not_signed_in_is_told_how_by_the_api_and_led_there_by_a_page(settings: Settings) -> None:
