@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
@@ -69,7 +70,7 @@ async def _embedded(data: Path) -> AsyncIterator[TestServers]:
 
 
 @pytest.fixture(scope="session")
-async def servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[TestServers]:
+async def servers() -> AsyncIterator[TestServers]:
     given = os.environ.get("ADVISOR_TEST_DATABASE_URL"), os.environ.get("ADVISOR_TEST_KAFKA_BOOTSTRAP_SERVERS")
     async with AsyncExitStack() as stack:
         if given[0] and given[1]:
@@ -77,7 +78,9 @@ async def servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Tes
         elif _docker_answers():
             found = await stack.enter_async_context(_containers())
         else:
-            found = await stack.enter_async_context(_embedded(tmp_path_factory.mktemp("servers")))
+            # not below pytest's own folder: another run closes that one to Postgres, which does not run as root
+            folder = stack.enter_context(TemporaryDirectory(prefix="advisor-tests-", ignore_cleanup_errors=True))
+            found = await stack.enter_async_context(_embedded(Path(folder)))
         yield found
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from services.intake.store import intakes
+from services.intake.store import drafts, intakes
 from shared import outbox
 from shared.postgres import Database
 from shared.service import Job
@@ -22,4 +22,10 @@ async def reconcile(database: Database) -> None:
         log.warning("submissions.said_again", count=len(due))
 
 
-JOBS = (Job("reconcile", 5, reconcile),)
+async def drop_expired_drafts(database: Database) -> None:
+    """Delete drafts that nobody has come back to: they hold names and addresses."""
+    async with database.transaction() as connection:
+        await drafts.drop_expired(connection, datetime.now(UTC))
+
+
+JOBS = (Job("reconcile", 5, reconcile), Job("expired drafts", 3600, drop_expired_drafts))

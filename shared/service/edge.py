@@ -52,7 +52,12 @@ async def _refuse(request: Request, error: Exception) -> Response:
         response = problem.response()
     else:
         response = pages.render(
-            request, "error.html", status=problem.status, heading=problem.title, advice=problem.detail
+            request,
+            "error.html",
+            status=problem.status,
+            heading=problem.title,
+            advice=problem.detail,
+            **problem.more,
         )
     if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["retry-after"] = "2"
@@ -136,14 +141,20 @@ class Edge:
 
 
 def _is_cross_site_write(request: Request) -> bool:
-    """Browsers say where a write comes from. Programs with a bearer token say nothing and carry no cookie."""
+    """Browsers say where a write comes from. Programs with a bearer token say nothing and carry no cookie.
+
+    Over plain http a page that sends no referrer says only `null`: that passes where no cookie lends it authority.
+    """
     if request.method in READING:
         return False
-    if _is_api(request.url.path) and not {COOKIE, SECURE_COOKIE} & request.cookies.keys():
+    carries_cookie = bool({COOKIE, SECURE_COOKIE} & request.cookies.keys())
+    if _is_api(request.url.path) and not carries_cookie:
         return False
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     if site is not None:
         return site not in ("same-origin", "none")
+    if origin == "null":
+        return carries_cookie
     return origin is not None and urlsplit(origin).netloc != request.headers.get("host")
 
 

@@ -284,12 +284,13 @@ async def test_a_write_that_another_site_brings_about_is_refused(app: FastAPI, h
     taken = 0
     cases: tuple[tuple[dict[str, str], bool], ...] = (
         ({"sec-fetch-site": "cross-site"}, True),
+        ({"origin": "null"}, False),
+        ({"origin": "null", "cookie": "advisor=token"}, True),
         ({"sec-fetch-site": "same-site"}, True),
         ({"sec-fetch-site": "cross-site", "origin": "http://testserver"}, True),
         ({"sec-fetch-site": "same-origin"}, False),
         ({"sec-fetch-site": "none"}, False),
         ({"origin": "http://evil.example"}, True),
-        ({"origin": "null"}, True),
         ({"origin": "http://testserver.evil.example"}, True),
         ({"origin": "http://testserver"}, False),
         ({}, False),
@@ -303,6 +304,14 @@ async def test_a_write_that_another_site_brings_about_is_refused(app: FastAPI, h
             taken += not is_refused
         assert (await http.get(f"/q/{TOKEN}/answers", headers=headers)).status_code == 200
     assert await effects(app) == taken
+
+
+async def test_a_page_without_referrer_may_write_only_where_no_cookie_lends_it_authority(http: AsyncClient) -> None:
+    headers = {"origin": "null"}
+    assert (await http.post(f"/q/{TOKEN}/answers", headers=headers)).status_code == 200
+    for cookie in ("advisor=a-session", "__Host-advisor=a-session"):
+        answer = await http.post(f"/q/{TOKEN}/answers", headers={**headers, "cookie": cookie})
+        assert answer.status_code == 403
 
 
 async def test_a_program_without_a_cookie_may_write_from_anywhere(http: AsyncClient) -> None:
