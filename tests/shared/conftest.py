@@ -11,7 +11,7 @@ from aiokafka import client
 
 from shared import postgres
 from shared.postgres import Database
-from tests.conftest import TestServers
+from tests.conftest import TestServers, database_named
 from tests.shared.plumbing import Bus, Proxy
 
 
@@ -22,6 +22,17 @@ async def bus(servers: TestServers) -> AsyncIterator[Bus]:
     yield opened
     await opened.admin.close()
     await opened.clear()
+
+
+@pytest.fixture(scope="session")
+async def database_url(servers: TestServers, template: str) -> AsyncIterator[str]:
+    """One migrated database for all tests here: what each of them writes to is its own `service`."""
+    name = f"test_{uuid4().hex[:12]}"
+    owner = await asyncpg.connect(servers.database_url)
+    await owner.execute(f"create database {name} template {template}")
+    yield database_named(servers.database_url, name)
+    await owner.execute(f"drop database {name} with (force)")
+    await owner.close()
 
 
 @pytest.fixture

@@ -111,10 +111,13 @@ async def test_a_service_works_on_its_own_tables_without_naming_its_schema(
 ) -> None:
     owner = await asyncpg.connect(database_url)
     await owner.execute("create table public.heard (trap int)")
-    await owner.close()
-    async with database.transaction() as connection:
-        await connection.execute("insert into heard (text) values ('here')")
-        assert await connection.fetchval(f"select text from {service}.heard") == "here"
+    try:
+        async with database.transaction() as connection:
+            await connection.execute("insert into heard (text) values ('here')")
+            assert await connection.fetchval(f"select text from {service}.heard") == "here"
+    finally:
+        await owner.execute("drop table public.heard")
+        await owner.close()
 
 
 async def test_a_services_own_login_cannot_take_another_role(database_url: str, service: str) -> None:
