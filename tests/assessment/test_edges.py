@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from services.assessment import events
 from services.assessment.app import service
 from shared.contracts.assessment import AssessmentCompleted
-from shared.contracts.intake import Answer, Company, IntakeErased, IntakeSubmitted, Submission
+from shared.contracts.intake import Answer, Company, IntakeErased, IntakeSubmitted, Role, Submission
 from shared.postgres import Database
 from shared.service import Settings, build
 from tests.assessment.archetypes import DEADLINE_MIGRATION
@@ -141,7 +141,7 @@ async def test_a_rubric_that_is_in_the_database_already_stays_as_it_is(settings:
 
 
 @pytest.mark.parametrize("role", ["sales", "account_manager", "rubric_owner"])
-async def test_reading_takes_a_role_that_works_with_assessments(app: FastAPI, settings: Settings, role: str) -> None:
+async def test_reading_takes_a_role_that_works_with_assessments(app: FastAPI, settings: Settings, role: Role) -> None:
     assert (await colleague(app, settings, role).get(f"{URL}/rubrics/current")).status_code == 200
 
 
