@@ -1,6 +1,6 @@
 """What was measured, in figures and as one table."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median, quantiles
@@ -92,7 +92,7 @@ def table(figures: Figures) -> str:
         [
             *lines,
             "",
-            f"Rounds: {len(measured[FLOOR])}; their median (lowest to highest), and how many times the floor's that is.",
+            f"Median of the rounds ({len(measured[FLOOR])}), lowest to highest, and how many times the floor's.",
             "Latency runs from when a submission was due until its proposal was committed.",
             f"Each process, and with it the servers, was warmed with {WARM_UP.count} submissions.",
         ]
@@ -116,5 +116,5 @@ def _figures(name: str, measured: dict[str, list[Outcome]], figure: Callable[[Ou
     return _row(name, cells)
 
 
-def _row(name: str, cells: Sequence[str] | dict[str, list[list[Outcome]]]) -> str:
+def _row(name: str, cells: Iterable[str]) -> str:
     return (f"{name:<{NAME_WIDTH}}" + "".join(f"{cell:<{CELL_WIDTH}}" for cell in cells)).rstrip()
