@@ -86,11 +86,16 @@ def build(service: Service, settings: Settings, *, web: bool = True, worker: boo
     app.state.pages = service.pages
     if web:
         for router in service.routers:
-            app.include_router(router)
+            app.include_router(router, include_in_schema=_is_api(router))
         for path, mounted in service.mounts.items():
             app.mount(path, mounted)
         guard(app, settings)
     return app
+
+
+def _is_api(router: APIRouter) -> bool:
+    """Pages are for people: only a router of machine calls belongs into the API's description."""
+    return router.prefix.startswith("/api/")
 
 
 def _start_work(service: Service, settings: Settings, health: Health, database: Database) -> list[asyncio.Task[Any]]:
