@@ -1,14 +1,17 @@
 """Recommendation in its frame."""
 
 from services.recommendation.events import HANDLERS
-from services.recommendation.web import api
+from services.recommendation.web import api, reviews
 from shared.contracts.recommendation import RecommendationAssigned, RecommendationProposed, RecommendationReviewed
+from shared.pages import pages, static_app
 from shared.service import Service
 
 service = Service(
     name="recommendation",
     package="services.recommendation",
-    routers=(api.router,),
+    routers=(api.router, reviews.router),
+    pages=pages("services.recommendation.web", "/reviews/static"),
+    mounts={"/reviews/static": static_app()},
     publishes=(RecommendationProposed, RecommendationAssigned, RecommendationReviewed),
     handlers=HANDLERS,
 )

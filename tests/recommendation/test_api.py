@@ -235,7 +235,6 @@ MISFITS: list[tuple[object, str]] = [
     ({"decision": "approve", "version": 1, "note": "x" * 2001}, "note"),
     ({"decision": "approve", "version": 1, "note": "a\x00b"}, "note"),
     ({"decision": "approve", "version": 1, "note": "a\x1b[31m"}, "note"),
-    ({"decision": "approve", "version": 1, "note": "\ud800"}, "note"),
     ({"decision": "return", "version": 1}, "note"),
     ({"decision": "override", "version": 1, "model": "hybrid"}, "reason_code"),
     ({"decision": "override", "version": 1, "model": "hybrid", "reason_code": "risk"}, "note"),
@@ -277,6 +276,7 @@ UNREADABLE = [
     (b"{", 400),
     (b"\xff\xfe", 400),
     (b'{"decision": "approve", "decision": "return", "version": 1}', 400),
+    (b'{"decision": "approve", "version": 1, "note": "\\ud800"}', 400),
     (b'{"decision": "approve", "version": 1, "note": "' + b"x" * 10_000_000 + b'"}', 413),
 ]
 

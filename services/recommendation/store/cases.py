@@ -51,6 +51,11 @@ class CaseFile:
     reviews: tuple[Review, ...]
     earlier: tuple[Earlier, ...]
 
+    @property
+    def review(self) -> Review | None:
+        """The last decision on the current revision."""
+        return next((review for review in self.reviews if review.revision == self.revision), None)
+
 
 @dataclass(frozen=True)
 class Queued:

@@ -133,8 +133,7 @@ PROPOSED = ("second_line", "kind", "leaning", "deciding_questions", "vetoes", "c
 
 def _case(file: CaseFile) -> CaseView:
     proposed = {name: getattr(file.proposal, name, None) for name in PROPOSED}
-    review = next((review for review in file.reviews if review.revision == file.revision), None)
-    return CaseView.model_validate({**vars(file), **proposed, "review": review})
+    return CaseView.model_validate({**vars(file), **proposed, "review": file.review})
 
 
 def _queued(item: Queued, now: datetime) -> QueuedView:

@@ -1,0 +1,70 @@
+"""The words for what was proposed."""
+
+from services.recommendation.domain.proposal import Kind
+from services.recommendation.store.cases import CaseFile, Queued
+from shared.contracts.assessment import Strength
+from shared.contracts.recommendation import Model
+
+FITS: dict[Model, str] = {
+    "dedicated_team": "A dedicated team fits",
+    "project_based": "A project fits",
+    "hybrid": "A team and a project together fit",
+    "discovery_call": "Call first",
+}
+HOW_SURELY: dict[Strength | None, str] = {"clear": ", clearly", "leaning": ", though not clearly", None: ""}
+WHY_CALL: dict[Kind, str] = {
+    "incomplete": "too little is known yet",
+    "contradictory": "some answers do not fit together",
+    "undecided": "the answers do not settle it",
+    "veto": "what fits cannot be offered",
+}
+RULED_OUT: dict[Model | None, str] = {
+    "dedicated_team": "a dedicated team would fit, but cannot be offered",
+    "project_based": "a project would fit, but cannot be offered",
+    "hybrid": "a team and a project would fit, but cannot be offered",
+}
+
+
+LEANS: dict[Model | None, str] = {
+    "dedicated_team": "The answers lean to a dedicated team.",
+    "project_based": "The answers lean to a project.",
+    "hybrid": "The answers lean to a team and a project together.",
+    None: "The answers lean to neither side.",
+}
+
+
+def heading(case: CaseFile) -> str:
+    """What was proposed, in one sentence."""
+    if case.state == "erased" or case.model is None or case.proposal is None:
+        return "This case was erased on request"
+    kind, leaning = case.proposal.kind, case.proposal.leaning
+    if kind is None:
+        return FITS[case.model] + HOW_SURELY[case.strength]
+    why = RULED_OUT[leaning.model] if kind == "veto" and leaning else WHY_CALL[kind]
+    return f"{FITS[case.model]}: {why}"
+
+
+def leaning(case: CaseFile) -> str:
+    """Where the answers of a discovery call lean; empty where that is plain without it."""
+    if case.proposal is None or case.proposal.leaning is None or case.proposal.kind == "veto":
+        return ""
+    lean = case.proposal.leaning
+    if lean.share is None:
+        return LEANS[lean.model]
+    return f"{LEANS[lean.model]} So do {lean.share:.0%} of the ways in which the open answers could fall."
+
+
+def worth_a_look(item: Queued) -> list[str]:
+    """What is unusual about a case, by name, worst first."""
+    found = []
+    if item.proposal is not None:
+        found += [WHY_CALL[item.proposal.kind]] if item.proposal.kind else []
+        found += [rule.replace("_", " ") for rule in (*item.proposal.vetoes, *item.proposal.conditions)]
+    found += _counted(item.checks, "contradiction", "contradictions")
+    found += _counted(item.unknown, "open answer", "open answers")
+    found += [f"revision {item.revision}"] if item.revision > 1 else []
+    return found
+
+
+def _counted(count: int, one: str, many: str) -> list[str]:
+    return [f"{count} {one if count == 1 else many}"] if count else []

@@ -1,0 +1,106 @@
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Literal
+
+import pytest
+import uvicorn
+from axe_playwright_python.async_playwright import Axe
+from fastapi import FastAPI
+from playwright.async_api import Browser, BrowserContext, async_playwright
+
+from services.recommendation.events import HANDLERS
+from shared.access import COOKIE
+from shared.contracts.assessment import AssessmentCompleted
+from shared.postgres import Database
+from tests.assessment.archetypes import SAAS_SCALE_UP
+from tests.recommendation.conftest import SignIn
+from tests.recommendation.situations import TYPICAL, completed
+
+CHROMIUM = Path("/usr/bin/chromium")
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+WINDOWS = [(width, scheme) for width in (390, 1440) for scheme in SCHEMES]
+
+
+@pytest.fixture(scope="session")
+async def chromium() -> AsyncIterator[Browser]:
+    if not CHROMIUM.exists():
+        pytest.skip(f"there is no browser at {CHROMIUM}; the pages were not looked at")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--headless", "--no-sandbox", "--disable-gpu"]
+        )
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def address(app: FastAPI) -> AsyncIterator[str]:
+    """Where the app listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
+        serving = asyncio.create_task(server.serve([listening]))
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        server.should_exit = True
+        await serving
+
+
+@pytest.fixture
+async def event(database: Database) -> AssessmentCompleted:
+    """A case with a condition and a contradiction, beside one of every other kind."""
+    event = completed(SAAS_SCALE_UP | {"priority_owner": "nobody"})
+    async with database.transaction() as connection:
+        for one in (event, *map(completed, TYPICAL.values())):
+            await HANDLERS[AssessmentCompleted](connection, one)
+    return event
+
+
+async def signed_in(context: BrowserContext, address: str, sign_in: SignIn, name: str) -> None:
+    token = sign_in("account_manager", name=name).headers["authorization"].removeprefix("Bearer ")
+    await context.add_cookies([{"name": COOKIE, "value": token, "url": address}])
+
+
+async def test_the_queue_and_a_case_are_accessible_and_fit_their_window(
+    chromium: Browser, address: str, event: AssessmentCompleted, sign_in: SignIn
+) -> None:
+    for width, scheme in WINDOWS:
+        context = await chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        await signed_in(context, address, sign_in, "Anna Berg")
+        page = await context.new_page()
+        for path in ("/reviews/", f"/reviews/{event.intake_id}"):
+            await page.goto(address + path)
+            for closed in await page.locator("details").all():
+                await closed.evaluate("element => element.open = true")
+            found = await Axe().run(page)
+            assert found.response["violations"] == [], (path, width, scheme)
+            assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (path, width)
+        await context.close()
+
+
+async def test_two_account_managers_meet_over_a_case_without_scripts(
+    chromium: Browser, address: str, event: AssessmentCompleted, sign_in: SignIn
+) -> None:
+    pages = []
+    for name in ("Anna Berg", "Boris Vidal"):
+        context = await chromium.new_context(java_script_enabled=False)
+        await signed_in(context, address, sign_in, name)
+        pages.append(await context.new_page())
+    anna, boris = pages
+    await anna.goto(f"{address}/reviews/")
+    await anna.get_by_role("link", name="Nordwind Energie").first.click()
+    await anna.get_by_role("button", name="Take up this review").click()
+    await anna.get_by_text("You have it in review.").wait_for()
+    await boris.goto(anna.url)
+    await boris.get_by_text("Decide otherwise").click()
+    await boris.get_by_label("Model").select_option("hybrid")
+    await boris.get_by_label("Reason").select_option("client_choice")
+    await boris.get_by_label("Why, in your words").fill("They want one more project.")
+    await anna.get_by_role("button", name="Approve and tell sales").click()
+    await anna.get_by_text("Approved: Dedicated team").first.wait_for()
+    await boris.get_by_role("button", name="Override and tell sales").click()
+    await boris.get_by_text("Anna Berg approved this proposal.").wait_for()
+    assert await boris.get_by_text("They want one more project.").is_visible()
+    assert await boris.get_by_role("button", name="Override and tell sales").count() == 0
+    for page in pages:
+        await page.context.close()
