@@ -75,8 +75,9 @@ def _problem(scope: Scope, error: Exception) -> Problem:
         case NotAllowed():
             return Problem(403, "This account may not do that", str(error))
         case RequestValidationError():
-            first = error.errors()[0]
-            return Problem(422, "Some fields need another value", f"{first['loc'][-1]}: {first['msg']}")
+            fault = error.errors()[0]
+            advice = "Give an id as it was handed out." if fault["type"] == "uuid_parsing" else fault["msg"]
+            return Problem(422, "Some fields need another value", f"{fault['loc'][-1]}: {advice}")
         case HTTPException(status_code=404):
             return Problem(
                 404, "There is nothing at this address", "Check the address, or start again from the front page."
