@@ -49,10 +49,14 @@ def up(*, port: int = 8000, host: str = "127.0.0.1", data: Path = laptop.DEFAULT
 
     Parameters
     ----------
-    port: Where to listen.
-    host: The address to listen on.
-    data: The folder that keeps everything.
-    demo: Fill the system with example companies once it runs.
+    port
+        Where to listen.
+    host
+        The address to listen on.
+    data
+        The folder that keeps everything.
+    demo
+        Fill the system with example companies once it runs.
     """
     configure(readable=sys.stderr.isatty())
 
@@ -82,12 +86,18 @@ def serve(
 
     Parameters
     ----------
-    name: Which service.
-    only: `web` for its pages and API alone, `worker` for its events and timers alone.
-    host: The address to listen on.
-    port: Where pages and API listen.
-    management_host: The address for health and metrics.
-    management_port: Where health and metrics listen.
+    name
+        Which service.
+    only
+        `web` for its pages and API alone, `worker` for its events and timers alone.
+    host
+        The address to listen on.
+    port
+        Where pages and API listen.
+    management_host
+        The address for health and metrics.
+    management_port
+        Where health and metrics listen.
     """
     configure(readable=False)
     settings = _settings(None)
@@ -130,9 +140,12 @@ def add_account(
 
     Parameters
     ----------
-    email: Their e-mail address.
-    name: Their name, as colleagues see it.
-    role: What they may do; give it more than once for more roles.
+    email
+        Their e-mail address.
+    name
+        Their name, as colleagues see it.
+    role
+        What they may do; give it more than once for more roles.
     """
 
     async def adding(settings: Settings) -> None:
@@ -149,8 +162,10 @@ def add_key(name: str, *, role: Roles, data: Data = None) -> None:
 
     Parameters
     ----------
-    name: What the key is for.
-    role: What it may do; give it more than once for more roles.
+    name
+        What the key is for.
+    role
+        What it may do; give it more than once for more roles.
     """
 
     async def adding(settings: Settings) -> None:
@@ -243,10 +258,14 @@ def resay(
 
     Parameters
     ----------
-    service: Only what this service said.
-    topic: Only one topic.
-    intake: Only one intake.
-    since: Only what was said since then.
+    service
+        Only what this service said.
+    topic
+        Only one topic.
+    intake
+        Only one intake.
+    since
+        Only what was said since then.
     """
 
     async def saying(settings: Settings) -> None:
