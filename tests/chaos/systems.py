@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -335,14 +336,14 @@ Started = TypeVar("Started", Laptop, Trio)
 
 
 @asynccontextmanager
-async def started(kind: type[Started], folder: Path) -> AsyncIterator[Started]:
-    """A system of its own in a folder, ready; ended with all that belongs to it."""
-    logs = folder / "logs"
-    logs.mkdir()
-    system = kind(folder / "data", logs)
-    try:
-        await system.start()
-        await ready(system)
-        yield system
-    finally:
-        await system.close()
+async def started(kind: type[Started], logs: Path) -> AsyncIterator[Started]:
+    """A system of its own, ready; ended with all that belongs to it. Its processes' output stays in `logs`."""
+    # not in pytest's folder: each session of pytest closes that to Postgres' account where everything runs as root
+    with tempfile.TemporaryDirectory(prefix="advisor-") as folder:
+        system = kind(Path(folder) / "data", logs)
+        try:
+            await system.start()
+            await ready(system)
+            yield system
+        finally:
+            await system.close()

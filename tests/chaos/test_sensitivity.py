@@ -66,7 +66,8 @@ async def execute(trio: Trio, *statements: str) -> None:
 
 
 async def test_a_parser_that_is_not_tolerant_is_found_out(trio: Trio, ledger: Ledger) -> None:
-    topic, poison = "intake.submitted.v1", wire.poison()
+    topic = "intake.submitted.v1"
+    poison = wire.poison(topic)
     dropped, after = poison["a header that is not UTF-8"], poison["no ce_id"]
     expected = [("assessment", wire.identity(topic, *record)) for record in (dropped, after)]
     async with flawed(trio, "assessment", "parser_that_drops"):

@@ -2,9 +2,10 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeAlias
+from uuid import UUID, uuid5
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -13,6 +14,7 @@ from services import running
 from services.laptop import PACKAGES
 
 Offsets: TypeAlias = dict[TopicPartition, int]
+Headers: TypeAlias = Sequence[tuple[str, bytes | None]]
 Record: TypeAlias = "ConsumerRecord[bytes | None, bytes | None]"
 
 TOPICS = sorted({event.topic for name in PACKAGES for event in running.service(name).publishes})
@@ -88,26 +90,26 @@ async def delete_topics(bootstrap_servers: str) -> None:
         await client.delete_topics(TOPICS)
 
 
-def poison() -> dict[str, tuple[bytes, list[tuple[str, bytes | None]]]]:
-    """Records that no service can use, as value and headers, by what is wrong with them."""
-    event_type = ("ce_type", b"intake.submitted.v1")
-    event_id = ("ce_id", b"6f1c8e2e-5b0a-4d53-9a7e-0d2f3d9c1b55")
+def poison(topic: str) -> dict[str, tuple[bytes, Headers]]:
+    """Records that nobody who reads the topic can use, as value and headers, by what is wrong with them."""
+    event_type = ("ce_type", topic.encode())
+
+    def event_id(number: int) -> tuple[str, bytes]:
+        return "ce_id", str(uuid5(UUID(int=number), topic)).encode()
+
     return {
-        "bad JSON": (b'{"version": 1, ', [event_type, ("ce_id", b"00000000-0000-4000-8000-000000000001")]),
-        "bad UTF-8": (b'{"version": "\xff"}', [event_type, ("ce_id", b"00000000-0000-4000-8000-000000000002")]),
-        "a header that is not UTF-8": (b"{}", [event_type, event_id, ("ce_source", b"\xff")]),
-        "a null header": (b"{}", [event_type, ("ce_id", b"00000000-0000-4000-8000-000000000003"), ("ce_time", None)]),
+        "bad JSON": (b'{"version": 1, ', [event_type, event_id(1)]),
+        "bad UTF-8": (b'{"version": "\xff"}', [event_type, event_id(2)]),
+        "a header that is not UTF-8": (b"{}", [event_type, event_id(3), ("ce_source", b"\xff")]),
+        "a null header": (b"{}", [event_type, event_id(4), ("ce_time", None)]),
         "no ce_id": (b'{"no": "id"}', [event_type]),
-        "an unknown type": (
-            b"{}",
-            [("ce_type", b"intake.unheard-of.v1"), ("ce_id", b"00000000-0000-4000-8000-000000000004")],
-        ),
-        "no body": (b"", [event_type, ("ce_id", b"00000000-0000-4000-8000-000000000005")]),
-        "2 MB": (b'"' + b"x" * 2_000_000 + b'"', [event_type, ("ce_id", b"00000000-0000-4000-8000-000000000006")]),
+        "an unknown type": (b"{}", [("ce_type", b"intake.unheard-of.v1"), event_id(5)]),
+        "no body": (b"", [event_type, event_id(6)]),
+        "2 MB": (b'"' + b"x" * 2_000_000 + b'"', [event_type, event_id(7)]),
     }
 
 
-def identity(topic: str, value: bytes, headers: list[tuple[str, bytes | None]]) -> str:
+def identity(topic: str, value: bytes, headers: Headers) -> str:
     """The identity under which a dead letter of this record is kept, for a record without a key."""
     event_id = dict(headers).get("ce_id")
     if event_id is not None:
@@ -115,7 +117,7 @@ def identity(topic: str, value: bytes, headers: list[tuple[str, bytes | None]]) 
     return hashlib.sha256(b"\0".join((topic.encode(), b"", value))).hexdigest()
 
 
-async def throw(bootstrap_servers: str, topic: str, value: bytes, headers: list[tuple[str, bytes | None]]) -> None:
+async def throw(bootstrap_servers: str, topic: str, value: bytes, headers: Headers) -> None:
     """Put one record on a topic, as it is, behind those that came before."""
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap_servers, acks="all", max_request_size=4_194_304)
     try:
