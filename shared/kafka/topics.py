@@ -24,12 +24,15 @@ class TopicRefused(Exception):
 @asynccontextmanager
 async def _admin(bootstrap_servers: str) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=ANSWER_SECONDS * 1000)
-    async with asyncio.timeout(ANSWER_SECONDS):
-        try:
-            await admin.start()
+    # a start that is cancelled would leave its connection open
+    starting = asyncio.create_task(admin.start())
+    try:
+        await asyncio.shield(starting)
+        async with asyncio.timeout(ANSWER_SECONDS):
             yield admin
-        finally:
-            await admin.close()
+    finally:
+        await asyncio.wait([starting])
+        await admin.close()
 
 
 async def _missing(admin: AIOKafkaAdminClient, topics: Iterable[str]) -> set[str]:
