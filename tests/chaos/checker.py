@@ -158,8 +158,16 @@ async def _state(owner: asyncpg.Connection) -> State:
         ],
         heard=[(row["intake_id"], json.loads(row["detail"])["revision"]) for row in heard],
     )
+    state.dead_letters = await open_dead_letters(owner)
     for service in PACKAGES:
-        letters = await owner.fetch(f"select identity from {service}.dead_letter where state = 'open'")
-        state.dead_letters += [(service, row["identity"]) for row in letters]
         state.waiting[service] = await owner.fetchval(f"select count(*) from {service}.outbox")
     return state
+
+
+async def open_dead_letters(owner: asyncpg.Connection) -> list[tuple[str, str]]:
+    """Every service and identity of a record that was kept because it could not be used."""
+    return [
+        (service, row["identity"])
+        for service in PACKAGES
+        for row in await owner.fetch(f"select identity from {service}.dead_letter where state = 'open'")
+    ]
