@@ -3,6 +3,17 @@
 from tests.journey.caller import STEADY, Caller, submission, with_key
 
 
+async def waiting(caller: Caller) -> set[str]:
+    """The intakes in the queue, page by page."""
+    path, found = "/api/recommendation/reviews?state=proposed", set()
+    page = await caller.get(path)
+    while True:
+        found |= {str(item["intake_id"]) for item in page["items"]}
+        if page["next"] is None:
+            return found
+        page = await caller.get(f"{path}&after={page['next']}")
+
+
 async def test_an_intake_becomes_an_approved_recommendation(everybody: Caller) -> None:
     questionnaire = await everybody.get("/api/intake/questionnaire")
     assert STEADY.keys() <= {question["id"] for question in questionnaire["questions"]}
@@ -11,8 +22,7 @@ async def test_an_intake_becomes_an_approved_recommendation(everybody: Caller) -
     assert (proposal["state"], proposal["model"]) == ("proposed", "dedicated_team")
     assessment = await everybody.get(f"/api/assessment/intakes/{intake_id}")
     assert (assessment["verdict"], assessment["strength"]) == ("continuity", proposal["strength"])
-    queue = await everybody.get("/api/recommendation/reviews?state=proposed")
-    assert intake_id in {item["intake_id"] for item in queue["items"]}
+    assert intake_id in await waiting(everybody)
 
     review = {"decision": "approve", "version": proposal["version"]}
     decided = await everybody.post(f"/api/recommendation/intakes/{intake_id}/review", review)
