@@ -69,7 +69,11 @@ class Check(Contract):
 
 
 class Outlook(Contract):
-    """Share of the ways in which the unknown answers could fall that lead to each verdict, over `ways` of them."""
+    """Share of the ways in which the unknown answers could fall that lead to each verdict, over `ways` of them.
+
+    Ways that would be asked back, because answers contradict each other, are left out; `contradictory` leads, with all
+    of the share, only where no way fits together. `exact` says that these are all ways, and not a sample.
+    """
 
     shares: dict[Verdict, float]
     leading: Verdict
@@ -86,11 +90,33 @@ class Change(Contract):
 
 
 class Counterfactual(Contract):
-    """A smallest set of changed answers that gives another verdict."""
+    """A smallest set of changed answers that gives this verdict in place of the present one."""
 
     verdict: Verdict
     strength: Strength | None
     changes: tuple[Change, ...]
+
+
+class CentralWeights(Contract):
+    """For each side the mean of the weightings that prefer it, by question id; null for a side that none prefers."""
+
+    continuity: dict[str, float] | None
+    execution: dict[str, float] | None
+
+
+class IfAnswered(Contract):
+    """Where the outlook leads once a question has this answer."""
+
+    answer: str
+    leading: Verdict
+    share: float
+
+
+class NextQuestion(Contract):
+    """The unanswered question that is expected to move the outlook most, and where each of its answers leads."""
+
+    question: str
+    if_answered: tuple[IfAnswered, ...]
 
 
 class VersionHash(Contract):
@@ -104,7 +130,14 @@ class Assessment(Contract):
     """How the answers score, how firm that is, why, and what would change it. It knows nothing of delivery models.
 
     `contributions` of the known answers add up to `margin.value` exactly at one decimal. `unknown` lists unanswered
-    questions, most decisive first. The fields that default to null or empty are filled by the deeper explanation.
+    questions, the one that is expected to move the outlook most first.
+
+    `robustness` is the share of plausible weightings in which continuity leads, `acceptability` that of all weightings;
+    `central_weights` is what one would have to believe to prefer each side. `stability` is the share of the whole
+    weight at which a question, and `dimension_stability` at which a dimension, turns the margin to the other side.
+    These are null or empty while an answer is unknown. `outlook` is null once none is, and `next_question` also where
+    no way to answer fits the other answers. Shares have four decimals; `weight_bank` is the SHA-256 of the plausible
+    weightings.
     """
 
     intake_id: UUID | None = None
@@ -127,6 +160,10 @@ class Assessment(Contract):
     outlook: Outlook | None = None
     counterfactuals: tuple[Counterfactual, ...] = ()
     stability: dict[str, float] = Field(default_factory=dict)
+    dimension_stability: dict[str, float] = Field(default_factory=dict)
+    central_weights: CentralWeights | None = None
+    next_question: NextQuestion | None = None
+    weight_bank: str | None = None
 
 
 class AssessmentCompleted(IntakeEvent):

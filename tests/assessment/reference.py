@@ -1,9 +1,10 @@
 """The method once more, slowly: exact fractions over the published rubric, every completion tried in turn."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import product
+from itertools import combinations, product
 from math import floor
 
 from services.assessment.domain.rubric import as_published
@@ -70,6 +71,114 @@ def completions(answers: Mapping[str, str]) -> Iterator[dict[str, str]]:
     unknown = [question for question in QUESTIONS if answers[question] == UNKNOWN]
     for levels in product(*(VALUES[question] for question in unknown)):
         yield dict(answers) | dict(zip(unknown, levels, strict=True))
+
+
+def misfits(answers: Mapping[str, str]) -> set[str]:
+    """What these answers must not be: the contradictions they contain, and what an implication leaves no room for."""
+    found = {
+        rule.id
+        for rule in QUESTIONNAIRE.contradictions
+        if all(answers[question] in keys for question, keys in rule.when.items())
+    }
+    for rule in QUESTIONNAIRE.implications:
+        if all(answers[question] in keys for question, keys in rule.when.items()):
+            found |= {f"{question} not {key}" for question, key in rule.then.items() if answers[question] != key}
+    return found
+
+
+def calls_for_a_talk(found: set[str]) -> bool:
+    severities = [rule.severity for rule in QUESTIONNAIRE.contradictions if rule.id in found]
+    return "hard" in severities or severities.count("soft") >= RULE["soft_contradictions_for_call"]
+
+
+def outlook(answers: Mapping[str, str], given: Mapping[str, str] | None = None) -> Counter[str]:
+    """How many of the completions that fit together, and have what is given, lead to each verdict."""
+    before = misfits(answers)
+    led: Counter[str] = Counter()
+    for completion in completions({**answers, **(given or {})}):
+        new = misfits(completion) - before
+        if not calls_for_a_talk(misfits(completion)) and not any(" not " in name for name in new):
+            led[verdict(completion)] += 1
+    return led
+
+
+@dataclass(frozen=True)
+class Integers:
+    """The points of known answers as numerators, for loops over tens of thousands of them."""
+
+    continuity: int
+    execution: int
+
+    @classmethod
+    def of(cls, question: str, level: str) -> "Integers":
+        weight, values = QUESTIONS[question]["weight_bp"], VALUES[question][level]
+        return cls(weight * values["continuity"], weight * values["execution"])
+
+    def verdict(self) -> str:
+        """But for contradictions."""
+        most = PUBLISHED["capacity"]
+        continuity, execution = 100 * self.continuity, 100 * self.execution
+        margin = continuity * most["execution"] - execution * most["continuity"]
+        point = most["continuity"] * most["execution"]
+        high = RULE["hybrid_floor"]
+        if (
+            continuity >= high * most["continuity"]
+            and execution >= high * most["execution"]
+            and abs(margin) < RULE["hybrid_max_margin"] * point
+        ):
+            return "both"
+        if margin >= RULE["margin_needed"] * point and continuity >= RULE["leader_floor"] * most["continuity"]:
+            return "continuity"
+        if margin <= -RULE["margin_needed"] * point and execution >= RULE["leader_floor"] * most["execution"]:
+            return "execution"
+        return "unclear"
+
+
+def counterfactuals(answers: Mapping[str, str]) -> list[tuple[str, dict[str, str]]]:
+    """Every set of at most three changes tried: for each other verdict the two best of the smallest, in order."""
+    before = misfits(answers)
+    present = verdict(answers)
+    open_to_change = [name for name, question in QUESTIONS.items() if question["can_change"] != "never"]
+    steps = {name: list(VALUES[name]) for name in QUESTIONS}
+    here = {name: Integers.of(name, answers[name]) for name in QUESTIONS}
+    continuity = sum(each.continuity for each in here.values())
+    execution = sum(each.execution for each in here.values())
+    gains = {
+        (name, level): (
+            Integers.of(name, level).continuity - here[name].continuity,
+            Integers.of(name, level).execution - here[name].execution,
+        )
+        for name in open_to_change
+        for level in steps[name]
+    }
+    found: list[tuple[str, dict[str, str]]] = []
+    for size in (1, 2, 3):
+        reached: dict[str, list[tuple[int, int, int, dict[str, str]]]] = {}
+        order = 0
+        for names in combinations(open_to_change, size):
+            for levels in product(*([level for level in steps[name] if level != answers[name]] for name in names)):
+                order += 1
+                more_continuity, more_execution = continuity, execution
+                for name, level in zip(names, levels, strict=True):
+                    gain = gains[name, level]
+                    more_continuity += gain[0]
+                    more_execution += gain[1]
+                after = Integers(more_continuity, more_execution).verdict()
+                if after == present or any(after == already for already, _ in found):
+                    continue
+                changed = dict(zip(names, levels, strict=True))
+                left = misfits({**answers, **changed})
+                if left <= before and not calls_for_a_talk(left):
+                    far = sum(abs(steps[n].index(level) - steps[n].index(answers[n])) for n, level in changed.items())
+                    by_events = sum(QUESTIONS[name]["can_change"] == "by_events" for name in names)
+                    reached.setdefault(after, []).append((far, by_events, order, changed))
+        best = [
+            (each[:3], after, each[3])
+            for after, sets in reached.items()
+            for each in sorted(sets, key=lambda each: each[:3])[:2]
+        ]
+        found += [(after, changed) for _, after, changed in sorted(best, key=lambda each: each[0])]
+    return found
 
 
 def shown(exact: Fraction) -> float:

@@ -5,7 +5,10 @@ import pytest
 import yaml
 
 from services.assessment.domain.rubric import RubricRefused, as_published, capacity, parse
+from services.assessment.domain.weight_bank import bank_of
 from tests.assessment.published import QUESTIONNAIRE, RUBRIC, RUBRIC_TEXT
+
+WEIGHTS = tuple(question.weight_bp for question in RUBRIC.questions)
 
 Document = dict[str, Any]
 
@@ -84,6 +87,14 @@ def test_the_same_content_has_the_same_hash_and_other_content_another() -> None:
             "rule margin_needed: Input should be greater than or equal to 1",
         ),
         (
+            lambda document: document["rule"].update(robustness_for_clear=50),
+            "rule robustness_for_clear: Input should be greater than 50",
+        ),
+        (
+            lambda document: document["questions"][0].update(can_change="sometimes"),
+            "question aim can_change: Input should be 'by_choice', 'by_events' or 'never'",
+        ),
+        (
             lambda document: document.update(author="somebody"),
             "author: Extra inputs are not permitted",
         ),
@@ -130,6 +141,8 @@ def test_the_published_form_names_every_level_in_catalogue_order() -> None:
         for question in QUESTIONNAIRE.questions
     ]
     assert published["questions"][0]["weight_bp"] == 597
+    changes = {question["id"]: question["can_change"] for question in published["questions"]}
+    assert (changes["aim"], changes["deadline"], changes["regulation"]) == ("by_choice", "by_events", "never")
     assert published["questions"][0]["levels"][1] == {
         "key": "first_version_then_decide",
         "continuity": 30,
@@ -147,4 +160,6 @@ def test_the_published_rule_says_how_the_verdict_is_reached() -> None:
         "margin_needed": 12,
         "leader_floor": 45,
         "margin_for_clear": 24,
+        "robustness_for_clear": 0.95,
+        "weight_bank": {"distribution": "Dirichlet(60*w)", "n": 10_000, "hash": bank_of(WEIGHTS).hash},
     }

@@ -1,4 +1,3 @@
-from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
 from math import ceil, floor
@@ -14,34 +13,15 @@ from shared.contracts.assessment import Assessment, Score
 from shared.contracts.intake import Answer
 from shared.questionnaire import UNKNOWN
 from tests.assessment import reference
-from tests.assessment.archetypes import ARCHETYPES, DEADLINE_MIGRATION, SAAS_SCALE_UP
+from tests.assessment.archetypes import DEADLINE_MIGRATION, SAAS_SCALE_UP
+from tests.assessment.cases import any_case, any_questions, ids, near_an_archetype, without
 from tests.assessment.published import QUESTIONNAIRE, RUBRIC, RUBRIC_TEXT, assessed, said
 
 RUBRIC_READ_AGAIN = parse(RUBRIC_TEXT, QUESTIONNAIRE)
 
 unhurried = settings(deadline=None)
 
-ids = [question.id for question in QUESTIONNAIRE.questions]
 key_questions = {question.id for question in QUESTIONNAIRE.questions if question.key_question}
-any_levels = st.fixed_dictionaries(
-    {question.id: st.sampled_from([level.key for level in question.levels]) for question in QUESTIONNAIRE.questions}
-)
-any_questions = st.sets(st.sampled_from(ids), max_size=3)
-
-
-@st.composite
-def near_an_archetype(draw: st.DrawFn) -> dict[str, str]:
-    """A plausible case: a known situation with a few answers changed. Random ones often contradict themselves."""
-    changed = draw(any_questions)
-    other = draw(any_levels)
-    return draw(st.sampled_from(list(ARCHETYPES.values()))) | {question: other[question] for question in changed}
-
-
-any_case = any_levels | near_an_archetype()
-
-
-def without(levels: Mapping[str, str], questions: set[str]) -> dict[str, str]:
-    return QUESTIONNAIRE.completed({question: key for question, key in levels.items() if question not in questions})
 
 
 def scores_of(assessment: Assessment) -> list[Score]:
@@ -213,16 +193,6 @@ def test_with_nothing_answered_everything_is_open() -> None:
     assert assessment.scores.execution == Score(value=None, low=2.5, high=100)
     assert assessment.reasons == ()
     assert set(assessment.answers.values()) == {Answer(level=UNKNOWN)}
-
-
-def test_the_unknown_answer_that_could_move_the_margin_furthest_comes_first() -> None:
-    unknown = assess({}, RUBRIC, QUESTIONNAIRE).unknown
-    widths = []
-    for question in unknown:
-        every = [reference.contribution(question, level) for level in reference.VALUES[question]]
-        widths.append((min(every) - max(every), ids.index(question)))
-    assert set(unknown) == set(ids)
-    assert widths == sorted(widths)
 
 
 def test_a_dimension_keeps_its_value_while_only_another_has_an_unknown_answer() -> None:

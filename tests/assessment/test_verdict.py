@@ -17,11 +17,18 @@ THIRD = {
 
 
 def on_plain_axes(
-    continuity: int, execution: int, third: str = "neither", third_weight_bp: int = 2000, silent: bool = False
+    continuity: int,
+    execution: int,
+    third: str = "neither",
+    third_weight_bp: int = 2000,
+    *,
+    silent: bool = False,
+    robustness_for_clear: int = 51,
 ) -> Assessment:
     """Assess one question per axis, whose level keys are percent, beside a third that can add to either or is silent.
 
-    With a silent third question the two percentages are the scores.
+    With a silent third question the two percentages are the scores. Most weightings are enough for `clear`, so that
+    the margin decides.
     """
     shares = {
         "continuity": {str(share): (share, 0) for share in range(101)},
@@ -53,7 +60,7 @@ def on_plain_axes(
             )
             for name, levels in shares.items()
         ),
-        rule=RUBRIC.rule,
+        rule=RUBRIC.rule.model_copy(update={"robustness_for_clear": robustness_for_clear}),
     )
     answers = {"continuity": str(continuity), "execution": str(execution), "third": third}
     return assess(said(answers), rubric, questionnaire)
@@ -122,6 +129,27 @@ def test_one_unknown_answer_settles_or_opens_the_verdict_on_either_side(
     other = on_plain_axes(execution, continuity, UNKNOWN, third_weight_bp)
     assert (one.verdict, one.strength) == (verdict, strength)
     assert (other.verdict, other.strength) == (mirrored.get(verdict, verdict), strength)
+
+
+@pytest.mark.parametrize(("other", "strength"), [(60, "leaning"), (20, "clear")])
+def test_a_wide_margin_is_clear_only_while_nearly_all_plausible_weightings_agree(
+    other: int, strength: Strength
+) -> None:
+    """Three questions leave much to their weights: with 84 to 60 one in eight weightings turns the result round."""
+    one = on_plain_axes(84, other, silent=True, robustness_for_clear=95)
+    mirrored = on_plain_axes(other, 84, silent=True, robustness_for_clear=95)
+    assert (one.verdict, one.strength) == ("continuity", strength)
+    assert (mirrored.verdict, mirrored.strength) == ("execution", strength)
+    assert one.robustness is not None
+    assert mirrored.robustness is not None
+    assert (one.robustness >= 0.95) == (mirrored.robustness <= 0.05) == (strength == "clear")
+
+
+@pytest.mark.parametrize(("third", "strength"), [("continuity", "clear"), (UNKNOWN, "leaning")])
+def test_with_an_unknown_answer_the_weightings_must_agree_however_it_falls(third: str, strength: Strength) -> None:
+    assessment = on_plain_axes(100, 10, third, robustness_for_clear=95)
+    assert (assessment.verdict, assessment.strength) == ("continuity", strength)
+    assert on_plain_axes(100, 10, third).strength == "clear"
 
 
 def test_points_are_rounded_half_up() -> None:

@@ -72,14 +72,6 @@ def reasons(answers: Mapping[str, str], scale: Scale) -> tuple[Reason, ...]:
     return tuple(found)
 
 
-def most_decisive_unknown(answers: Mapping[str, str], scale: Scale) -> tuple[str, ...]:
-    """The unanswered questions, those that could move the margin furthest first; ties in catalogue order."""
-    unknown = {
-        question: levels[UNKNOWN] for question, levels in scale.whole.spans.items() if answers[question] == UNKNOWN
-    }
-    return tuple(sorted(unknown, key=lambda question: unknown[question].margin_low - unknown[question].margin_high))
-
-
 @lru_cache(maxsize=32)
 def _conceivable_reasons(scale: Scale) -> tuple[Reason, ...]:
     capacity = scale.whole.margin_capacity

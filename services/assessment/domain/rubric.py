@@ -3,11 +3,12 @@
 from collections import Counter
 from collections.abc import Collection, Iterable
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from services.assessment.domain.weight_bank import CONCENTRATION, VECTORS, bank_of
 from shared.questionnaire import Questionnaire, canonical_hash
 
 WHOLE_WEIGHT = 10_000
@@ -32,15 +33,22 @@ class Values(_Part):
 
 
 class ScoredQuestion(_Part):
-    """A question's weight in basis points of the whole, and what its levels are worth by key."""
+    """A question's weight in basis points of the whole, and what its levels are worth by key.
+
+    `can_change` says what could make the answer another one; no change is proposed to what never can.
+    """
 
     id: str
     weight_bp: BasisPoints
+    can_change: Literal["by_choice", "by_events", "never"] = "by_choice"
     levels: dict[str, Values]
 
 
 class Rule(_Part):
-    """The thresholds of the verdict: in points, but for the answered weight and the count of contradictions."""
+    """The thresholds of the verdict and its strength, in points.
+
+    But for the answered weight, the count of contradictions, and the percentage of plausible weightings.
+    """
 
     min_answered_weight_bp: BasisPoints
     soft_contradictions_for_call: Annotated[int, Field(strict=True, ge=1)]
@@ -49,6 +57,7 @@ class Rule(_Part):
     margin_needed: Annotated[Percent, Field(ge=1)]
     leader_floor: Percent
     margin_for_clear: Percent
+    robustness_for_clear: Annotated[Percent, Field(gt=50)]
 
 
 class Rubric(_Part):
@@ -142,10 +151,12 @@ def _imbalances(rubric: Rubric, questionnaire: Questionnaire) -> list[str]:
 def as_published(rubric: Rubric, questionnaire: Questionnaire) -> dict[str, Any]:
     """The whole rubric as JSON for machines: enough to recompute every score and verdict.
 
-    An axis is 100 x sum(weight_bp x level value) / capacity; `min_answered_weight` is a share of 1.
+    An axis is 100 x sum(weight_bp x level value) / capacity; `min_answered_weight` and
+    `robustness_for_clear` are shares of 1.
     """
     scored = {question.id: question for question in rubric.questions}
     continuity, execution = capacity(rubric.questions)
+    bank = bank_of(tuple(scored[question.id].weight_bp for question in questionnaire.questions))
     return {
         "version": rubric.version,
         "hash": rubric.hash,
@@ -156,6 +167,7 @@ def as_published(rubric: Rubric, questionnaire: Questionnaire) -> dict[str, Any]
                 "id": question.id,
                 "dimension": question.dimension,
                 "weight_bp": scored[question.id].weight_bp,
+                "can_change": scored[question.id].can_change,
                 "levels": [
                     {"key": level.key, **scored[question.id].levels[level.key].model_dump()}
                     for level in question.levels
@@ -164,8 +176,10 @@ def as_published(rubric: Rubric, questionnaire: Questionnaire) -> dict[str, Any]
             for question in questionnaire.questions
         ],
         "rule": {
-            **rubric.rule.model_dump(exclude={"min_answered_weight_bp"}),
+            **rubric.rule.model_dump(exclude={"min_answered_weight_bp", "robustness_for_clear"}),
             "min_answered_weight": rubric.rule.min_answered_weight_bp / WHOLE_WEIGHT,
+            "robustness_for_clear": rubric.rule.robustness_for_clear / 100,
+            "weight_bank": {"distribution": f"Dirichlet({CONCENTRATION}*w)", "n": VECTORS, "hash": bank.hash},
             "key_required": [question.id for question in questionnaire.questions if question.key_question],
         },
     }

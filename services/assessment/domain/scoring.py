@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 
-from services.assessment.domain import explanation
+from services.assessment.domain import acceptability, explanation, robustness, stability
+from services.assessment.domain.counterfactuals import counterfactuals
+from services.assessment.domain.outlook import prospects
 from services.assessment.domain.rubric import WHOLE_WEIGHT, Rubric
 from services.assessment.domain.scale import scale_of
 from services.assessment.domain.verdict import answered_weight_bp, decide, strength_of
@@ -27,11 +29,12 @@ def assess(answers: Mapping[str, Answer], rubric: Rubric, questionnaire: Questio
     scale = scale_of(rubric, questionnaire)
     levels = questionnaire.completed(given)
     total = scale.whole.total(levels)
-    verdict = decide(levels, total, scale, questionnaire)
+    verdict = decide(levels, total, scale)
     scores, margin = explanation.points(levels, scale.whole)
+    ahead = prospects(levels, scale)
     return Assessment(
         verdict=verdict,
-        strength=strength_of(verdict, total, scale),
+        strength=strength_of(verdict, levels, total, scale),
         scores=scores,
         margin=margin,
         dimensions=explanation.dimensions(levels, scale),
@@ -42,10 +45,19 @@ def assess(answers: Mapping[str, Answer], rubric: Rubric, questionnaire: Questio
             Check(id=contradiction.id, severity=contradiction.severity, questions=tuple(contradiction.when))
             for contradiction in questionnaire.open_contradictions(levels)
         ),
-        unknown=explanation.most_decisive_unknown(levels, scale),
+        unknown=ahead.unknown,
         answers={question: _answer(level, answers.get(question)) for question, level in levels.items()},
         questionnaire=VersionHash(version=questionnaire.version, hash=questionnaire.hash),
         rubric=VersionHash(version=rubric.version, hash=rubric.hash),
+        robustness=robustness.share(levels, scale),
+        acceptability=acceptability.share(levels, scale),
+        outlook=ahead.outlook,
+        counterfactuals=counterfactuals(levels, total, verdict, scale),
+        stability=stability.of_questions(levels, scale),
+        dimension_stability=stability.of_dimensions(levels, scale),
+        central_weights=acceptability.central_weights(levels, scale),
+        next_question=ahead.next_question,
+        weight_bank=scale.weight_bank.hash,
     )
 
 

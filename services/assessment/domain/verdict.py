@@ -1,97 +1,127 @@
 """The verdict and its strength, decided on integers alone; standing exactly at a threshold reaches it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, overload
 
-from services.assessment.domain.scale import Scale, Span
+import numpy as np
+from numpy.typing import NDArray
+
+from services.assessment.domain import robustness
+from services.assessment.domain.scale import Limits, Misfit, Scale, Span
+from services.assessment.domain.weight_bank import VECTORS
 from shared.contracts.assessment import Strength, Verdict
-from shared.questionnaire import UNKNOWN, Contradiction, Questionnaire
+from shared.questionnaire import UNKNOWN, matches
+
+Scored = Literal["continuity", "execution", "both", "unclear"]
+Truths = NDArray[np.bool_]
+Many = Span[NDArray[np.int64]]
 
 
-def answered_weight_bp(answers: dict[str, str], scale: Scale) -> int:
+def answered_weight_bp(answers: Mapping[str, str], scale: Scale) -> int:
     """The weight of the answered questions, in basis points of the whole."""
     return sum(weight for question, weight in scale.weights_bp.items() if answers[question] != UNKNOWN)
 
 
-def decide(answers: dict[str, str], total: Span, scale: Scale, questionnaire: Questionnaire) -> Verdict:
+def decide(answers: dict[str, str], total: Span[int], scale: Scale) -> Verdict:
     """The verdict on these answers, one for every question.
 
     Completeness comes before contradictions: first what is missing is asked, then what does not fit. A verdict holds
     for every completion that does not contradict itself; where an unknown answer could still decide, it is
     `incomplete`. That is judged at the ends of the intervals, so it may be said once too often and never too seldom.
     """
-    if not _complete(answers, scale):
+    if not _is_complete(answers, scale):
         return "incomplete"
-    if _conflict(questionnaire.open_contradictions(answers), scale):
+    if in_conflict(misfits(answers, scale), scale):
         return "contradictory"
-    whole = scale.whole
-    farthest = max(total.margin_high, -total.margin_low)
-    nearest = max(total.margin_low, -total.margin_high, 0)
-    conditions: tuple[tuple[Verdict, bool, bool], ...] = (
-        (
-            "both",
-            _both_high(total.continuity_low, total.execution_low, farthest, scale),
-            _both_high(total.continuity_high, total.execution_high, nearest, scale),
-        ),
-        (
-            "continuity",
-            _leads(total.margin_low, total.continuity_low, whole.continuity_capacity, scale),
-            _leads(total.margin_high, total.continuity_high, whole.continuity_capacity, scale),
-        ),
-        (
-            "execution",
-            _leads(-total.margin_high, total.execution_low, whole.execution_capacity, scale),
-            _leads(-total.margin_low, total.execution_high, whole.execution_capacity, scale),
-        ),
-    )
-    for verdict, certain, possible in conditions:
-        if certain:
-            return verdict
-        if possible:
-            return "incomplete"
-    return "unclear"
+    return next((verdict for verdict, holds in settled(total, scale.limits).items() if holds), "incomplete")
 
 
-def strength_of(verdict: Verdict, total: Span, scale: Scale) -> Strength | None:
-    """`clear` when the margin says so for every completion, else `leaning`; null for a verdict that names no need."""
-    rule, capacity = scale.rule, scale.whole.margin_capacity
-    match verdict:
-        case "continuity":
-            clear = _reaches(total.margin_low, rule.margin_for_clear, capacity)
-        case "execution":
-            clear = _reaches(-total.margin_high, rule.margin_for_clear, capacity)
-        case "both":
-            clear = not _reaches(max(total.margin_high, -total.margin_low), rule.margin_needed, capacity)
-        case _:
-            return None
-    return "clear" if clear else "leaning"
-
-
-def _complete(answers: dict[str, str], scale: Scale) -> bool:
+def _is_complete(answers: Mapping[str, str], scale: Scale) -> bool:
     return answered_weight_bp(answers, scale) >= scale.rule.min_answered_weight_bp and all(
         answers[question] != UNKNOWN for question in scale.key_questions
     )
 
 
-def _conflict(contradictions: Iterable[Contradiction], scale: Scale) -> bool:
-    severities = [contradiction.severity for contradiction in contradictions]
-    return "hard" in severities or severities.count("soft") >= scale.rule.soft_contradictions_for_call
+def misfits(answers: dict[str, str], scale: Scale) -> list[Misfit]:
+    """Which of these answers do not go together."""
+    return [misfit for misfit in scale.misfits if matches(misfit.when, answers)]
 
 
-def _both_high(continuity: int, execution: int, distance: int, scale: Scale) -> bool:
-    rule, whole = scale.rule, scale.whole
-    return (
-        _reaches(continuity, rule.hybrid_floor, whole.continuity_capacity)
-        and _reaches(execution, rule.hybrid_floor, whole.execution_capacity)
-        and not _reaches(distance, rule.hybrid_max_margin, whole.margin_capacity)
-    )
+def in_conflict(open_misfits: Iterable[Misfit], scale: Scale) -> bool:
+    """Whether contradictions are enough to call for a talk: one hard one, or some soft ones."""
+    kinds = [misfit.kind for misfit in open_misfits]
+    return "hard" in kinds or kinds.count("soft") >= scale.rule.soft_contradictions_for_call
 
 
-def _leads(margin: int, leader: int, leader_capacity: int, scale: Scale) -> bool:
-    rule = scale.rule
-    return _reaches(margin, rule.margin_needed, scale.whole.margin_capacity) and _reaches(
-        leader, rule.leader_floor, leader_capacity
-    )
+@overload
+def settled(total: Span[int], limits: Limits) -> dict[Scored, bool]: ...
 
 
-def _reaches(numerator: int, points: int, capacity: int) -> bool:
-    return 100 * numerator >= points * capacity
+@overload
+def settled(total: Many, limits: Limits) -> dict[Scored, Truths]: ...
+
+
+def settled(total: Span[Any], limits: Limits) -> dict[Scored, Any]:
+    """For each verdict on scores, whether it holds anywhere between the ends; for arrays, element by element."""
+    excluded = _excluded(total, limits)
+    return {
+        **_sure(total, limits, excluded),
+        "unclear": excluded["both"] & excluded["continuity"] & excluded["execution"],
+    }
+
+
+def possible(total: Many, limits: Limits) -> dict[Scored, Truths]:
+    """For each verdict on scores, where it may hold somewhere between the ends."""
+    excluded = _excluded(total, limits)
+    sure = _sure(total, limits, excluded)
+    return {
+        **{verdict: ~nowhere for verdict, nowhere in excluded.items()},
+        "unclear": ~(sure["both"] | sure["continuity"] | sure["execution"]),
+    }
+
+
+def _sure(total: Span[Any], limits: Limits, excluded: dict[Scored, Any]) -> dict[Scored, Any]:
+    return {
+        "both": (total.continuity_low >= limits.hybrid_continuity)
+        & (total.execution_low >= limits.hybrid_execution)
+        & (total.margin_high < limits.hybrid_margin)
+        & (total.margin_low > -limits.hybrid_margin),
+        "continuity": excluded["both"]
+        & (total.margin_low >= limits.margin_needed)
+        & (total.continuity_low >= limits.leader_continuity),
+        "execution": excluded["both"]
+        & (total.margin_high <= -limits.margin_needed)
+        & (total.execution_low >= limits.leader_execution),
+    }
+
+
+def _excluded(total: Span[Any], limits: Limits) -> dict[Scored, Any]:
+    return {
+        "both": (total.continuity_high < limits.hybrid_continuity)
+        | (total.execution_high < limits.hybrid_execution)
+        | (total.margin_low >= limits.hybrid_margin)
+        | (total.margin_high <= -limits.hybrid_margin),
+        "continuity": (total.margin_high < limits.margin_needed) | (total.continuity_high < limits.leader_continuity),
+        "execution": (total.margin_low > -limits.margin_needed) | (total.execution_high < limits.leader_execution),
+    }
+
+
+def strength_of(verdict: Verdict, answers: Mapping[str, str], total: Span[int], scale: Scale) -> Strength | None:
+    """`clear` when margin and robustness say so for every completion, else `leaning`; null where no need is named."""
+    limits = scale.limits
+    match verdict:
+        case "continuity":
+            clear = (
+                total.margin_low >= limits.margin_for_clear
+                and robustness.vectors(answers, scale).low >= limits.vectors_for_clear
+            )
+        case "execution":
+            clear = (
+                total.margin_high <= -limits.margin_for_clear
+                and robustness.vectors(answers, scale).high <= VECTORS - limits.vectors_for_clear
+            )
+        case "both":
+            clear = max(total.margin_high, -total.margin_low) < limits.margin_needed
+        case _:
+            return None
+    return "clear" if clear else "leaning"

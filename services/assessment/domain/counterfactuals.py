@@ -1,0 +1,228 @@
+"""What would change the verdict: the smallest sets of changed answers that give another one, by the whole rule.
+
+Every set of at most three changes is weighed, many at once, so what is found is smallest and nothing is missed. Only
+known answers change; what a missing answer would do is the outlook's to say.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import combinations, islice
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.assessment.domain.scale import Misfit, Scale, Span
+from services.assessment.domain.verdict import Scored, Truths, in_conflict, misfits, possible, settled, strength_of
+from shared.contracts.assessment import Change, Counterfactual, Verdict
+from shared.questionnaire import UNKNOWN
+
+MOST_CHANGES = 3
+SETS_PER_VERDICT = 2
+
+Integers = NDArray[np.int64]
+
+_SCORED: tuple[Scored, ...] = ("continuity", "execution", "both", "unclear")
+_EFFORT = 3
+_STEP = MOST_CHANGES + 1
+_NO_CHANGE = 1 << 14
+
+
+@dataclass(frozen=True, slots=True)
+class _Moves:
+    """The answers that can change, and what each change adds to continuity, execution, margin and effort.
+
+    Effort counts the steps between levels first, and then whether the change is no choice of the company's. `gains` has
+    the shape (4, questions, levels, other levels); where a question has fewer others than another, its last repeats
+    with an effort that no change has.
+    """
+
+    others: dict[str, dict[str, tuple[str, ...]]]
+    at: dict[str, dict[str, tuple[int, int]]]
+    gains: Integers
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """Answers, what they add up to, which of them do not go together, and the changes open to them."""
+
+    scale: Scale
+    answers: dict[str, str]
+    total: Span[int]
+    before: list[Misfit]
+    questions: list[str]
+    others: list[tuple[str, ...]]
+    gains: Integers
+
+
+def counterfactuals(
+    answers: dict[str, str], total: Span[int], verdict: Verdict, scale: Scale
+) -> tuple[Counterfactual, ...]:
+    """For each other verdict the smallest sets of changes that give it: at most two, each of at most three changes.
+
+    Ordered by fewest changes, fewest steps between levels, fewest changes that are not the company's own choice, then
+    catalogue order. No set changes an answer that never can change, settles a missing one, or makes answers contradict
+    or leave no room for each other that did not before. Empty while the verdict is `incomplete`.
+    """
+    moves = _moves_of(scale)
+    questions = [question for question in moves.others if answers[question] != UNKNOWN]
+    if verdict == "incomplete" or not questions:
+        return ()
+    rows, levels = zip(*(moves.at[question][answers[question]] for question in questions), strict=True)
+    case = _Case(
+        scale,
+        answers,
+        total,
+        misfits(answers, scale),
+        questions,
+        [moves.others[question][answers[question]] for question in questions],
+        moves.gains[:, np.array(rows), np.array(levels)],
+    )
+    sets, sizes = _sets_of(len(questions))
+    hopes = possible(_reach(case, sets), scale.limits)
+    resolving = _resolving(case, sets)
+    targets = [target for target in _SCORED if target != verdict]
+    found: list[Counterfactual] = []
+    for size in range(1, MOST_CHANGES + 1):
+        hopeful = np.logical_or.reduce([hopes[target] for target in targets]) & resolving & (sizes == size)
+        nearest = _nearest(case, sets[:size, hopeful], targets)
+        found += nearest
+        reached = {counterfactual.verdict for counterfactual in nearest}
+        targets = [target for target in targets if target not in reached]
+        if not targets:
+            break
+    return tuple(found)
+
+
+def _nearest(case: _Case, members: Integers, targets: Collection[Scored]) -> list[Counterfactual]:
+    """The best of these sets for each verdict, in order; `members` has a column for each set."""
+    if not members.size:
+        return []
+    added = _added(case.gains, members)
+    holds = settled(_moved(case.total, added), case.scale.limits)
+    efforts = added[_EFFORT].ravel()
+    chosen: list[tuple[int, int, Counterfactual]] = []
+    for target in targets:
+        places = np.flatnonzero(holds[target].ravel() & (efforts < _NO_CHANGE))
+        order = np.argsort(efforts[places].astype(np.int16), kind="stable")
+        sensible = (
+            (place, changed)
+            for place in places[order].tolist()
+            if _makes_sense(case, changed := _changed(case, members, place))
+        )
+        for place, changed in islice(sensible, SETS_PER_VERDICT):
+            total = _moved(case.total, added.reshape(4, -1)[:, place].tolist())
+            chosen.append((int(efforts[place]), place, _counterfactual(case, target, changed, total)))
+    return [counterfactual for *_, counterfactual in sorted(chosen, key=lambda choice: choice[:2])]
+
+
+@lru_cache(maxsize=32)
+def _moves_of(scale: Scale) -> _Moves:
+    changeable = {
+        question: keys for question, keys in scale.levels.items() if len(keys) > 1 and question not in scale.immutable
+    }
+    most = max(map(len, changeable.values()), default=1)
+    gains = np.zeros((4, len(changeable), most, most - 1), np.int64)
+    others: dict[str, dict[str, tuple[str, ...]]] = {}
+    at: dict[str, dict[str, tuple[int, int]]] = {}
+    for row, (question, keys) in enumerate(changeable.items()):
+        spans = scale.whole.spans[question]
+        others[question], at[question] = {}, {}
+        for level, key in enumerate(keys):
+            elsewhere = [place for place in range(len(keys)) if place != level]
+            elsewhere += elsewhere[-1:] * (most - len(keys))
+            others[question][key] = tuple(keys[place] for place in elsewhere)
+            at[question][key] = (row, level)
+            for column, place in enumerate(elsewhere):
+                to, here = spans[keys[place]], spans[key]
+                gains[:, row, level, column] = (
+                    to.continuity_low - here.continuity_low,
+                    to.execution_low - here.execution_low,
+                    to.margin_low - here.margin_low,
+                    abs(place - level) * _STEP + (question not in scale.by_choice),
+                )
+            gains[_EFFORT, row, level, len(keys) - 1 :] = _NO_CHANGE
+    return _Moves(others, at, gains)
+
+
+@lru_cache(maxsize=64)
+def _sets_of(count: int) -> tuple[Integers, Integers]:
+    """All sets of one, two or three of so many questions, each a column filled up with `count`; and their sizes."""
+    sets = [members for size in range(1, MOST_CHANGES + 1) for members in combinations(range(count), size)]
+    filled = [(*members, *[count] * (MOST_CHANGES - len(members))) for members in sets]
+    return np.array(filled).T, np.array([len(members) for members in sets])
+
+
+def _reach(case: _Case, sets: Integers) -> Span[Integers]:
+    """The least and the most of the totals after any changes to each set's questions."""
+    ends = np.zeros((6, len(case.questions) + 1), np.int64)
+    ends[::2, :-1] = case.gains[:_EFFORT].min(axis=2)
+    ends[1::2, :-1] = case.gains[:_EFFORT].max(axis=2)
+    first, second, third = sets
+    return Span(*(np.array(case.total)[:, None] + ends[:, first] + ends[:, second] + ends[:, third]))
+
+
+def _resolving(case: _Case, sets: Integers) -> Truths:
+    """Which sets touch enough of the answers that contradict each other; all, where no talk is called for."""
+    enough = np.ones(sets.shape[1], np.bool_)
+    if not in_conflict(case.before, case.scale):
+        return enough
+    soft = np.zeros(sets.shape[1], np.int64)
+    for misfit in case.before:
+        involved = [place for place, question in enumerate(case.questions) if question in misfit.when]
+        touched = np.isin(sets, involved).any(axis=0)
+        if misfit.kind == "hard":
+            enough &= touched
+        elif misfit.kind == "soft":
+            soft += ~touched
+    return enough & (soft < case.scale.rule.soft_contradictions_for_call)
+
+
+def _added(gains: Integers, members: Integers) -> Integers:
+    """What the sets add: a row for each, a column for each choice of new answers, the last question's fastest."""
+    count = members.shape[1]
+    added = np.zeros((4, count, 1), np.int64)
+    for question in members:
+        added = (added[:, :, :, None] + gains[:, question, None, :]).reshape(4, count, -1)
+    return added
+
+
+def _moved(total: Span[int], added: Any) -> Span[Any]:
+    continuity, execution, margin = added[:_EFFORT]
+    return Span(
+        total.continuity_low + continuity,
+        total.continuity_high + continuity,
+        total.execution_low + execution,
+        total.execution_high + execution,
+        total.margin_low + margin,
+        total.margin_high + margin,
+    )
+
+
+def _changed(case: _Case, members: Integers, place: int) -> dict[str, str]:
+    """The new answers at a place among the sums of these sets, by question."""
+    width = case.gains.shape[2]
+    row, column = divmod(place, width ** len(members))
+    changed = {}
+    for member in reversed(members[:, row].tolist()):
+        column, choice = divmod(column, width)
+        changed[case.questions[member]] = case.others[member][choice]
+    return dict(reversed(changed.items()))
+
+
+def _makes_sense(case: _Case, changed: dict[str, str]) -> bool:
+    """Whether no new misfit arises, and enough of the old ones are resolved."""
+    after = misfits(case.answers | changed, case.scale)
+    return all(misfit in case.before for misfit in after) and not in_conflict(after, case.scale)
+
+
+def _counterfactual(case: _Case, verdict: Verdict, changed: dict[str, str], total: Span[int]) -> Counterfactual:
+    return Counterfactual(
+        verdict=verdict,
+        strength=strength_of(verdict, case.answers | changed, total, case.scale),
+        changes=tuple(
+            Change.model_validate({"question": question, "from": case.answers[question], "to": to})
+            for question, to in changed.items()
+        ),
+    )
