@@ -119,6 +119,7 @@ class Consumer:
                 log.warning("consumer.not_started", service=self._database.service, error=type(error).__name__)
                 await asyncio.sleep(1)
             finally:
+                self._revive()
                 await self._broker.stop()
                 self._broker = None
 
@@ -132,11 +133,22 @@ class Consumer:
     async def _until_dead(self) -> None:
         while True:
             await asyncio.sleep(1)
+            self._revive()
             faults = self._faults()
             now = time.monotonic()
             self._unsettled_since = (self._unsettled_since or now) if faults else None
             if self._is_dead() or (faults and now - (self._unsettled_since or now) > UNSETTLED_SECONDS):
                 return
+
+    def _revive(self) -> None:
+        """Start the task that learns where Kafka is anew if it has died: all else, stop() too, waits for it for ever.
+
+        On uvloop it dies of writing to a connection that Kafka has just closed (aiokafka #1038).
+        """
+        consumer = self._aiokafka()
+        if consumer is not None and (task := consumer._client._sync_task) is not None and task.done():
+            log.warning("consumer.revived", service=self._database.service)
+            consumer._client._sync_task = asyncio.create_task(consumer._client._md_synchronizer())
 
     def _is_dead(self) -> bool:
         consumer = self._aiokafka()

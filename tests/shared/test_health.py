@@ -97,6 +97,22 @@ async def test_kafka_away_shows_and_passes_and_loses_nothing(
         await until(lambda: has_heard(app, "meanwhile"))
 
 
+async def test_a_consumer_whose_metadata_task_has_died_finds_kafka_again_and_stops(
+    settings: Settings, service: str, bus: Bus, kafka_proxy: Proxy
+) -> None:
+    event = bus.event()
+    async with serving(hearing_itself(service, event), settings) as app:
+        client = app.state.health.consumer._aiokafka()._client
+        client._sync_task.cancel()
+        kafka_proxy.cut()
+        await until(lambda: shows(app, "the consumer has no group coordinator"))
+        kafka_proxy.mend()
+        await until(lambda: is_well(app))
+        await say(app, event, "afterwards")
+        await until(lambda: has_heard(app, "afterwards"))
+        client._sync_task.cancel()
+
+
 @pytest.mark.parametrize("break_it", [Proxy.cut, Proxy.freeze])
 async def test_a_database_that_does_not_answer_shows_and_passes(
     settings: Settings, database_url: str, service: str, bus: Bus, break_it: Callable[[Proxy], None]
