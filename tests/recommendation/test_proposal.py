@@ -229,22 +229,22 @@ def test_an_undecided_case_asks_what_could_move_the_margin_furthest() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answers", "leaning"),
+    ("answers", "leaning", "share"),
     [
-        (SAAS_SCALE_UP | {"horizon": UNKNOWN}, "dedicated_team"),
-        (MARKETING_SITE | {"horizon": UNKNOWN}, "project_based"),
-        (START_UP_MVP | {"horizon": UNKNOWN}, None),
-        (VAGUE_SMALL_JOB, "project_based"),
-        ({}, None),
+        (SAAS_SCALE_UP | {"horizon": UNKNOWN}, "dedicated_team", 1.0),
+        (MARKETING_SITE | {"horizon": UNKNOWN}, "project_based", 1.0),
+        (START_UP_MVP | {"horizon": UNKNOWN}, None, None),
+        (VAGUE_SMALL_JOB, "project_based", None),
+        ({}, None, None),
     ],
 )
-def test_a_call_leans_only_where_the_margin_is_certain_of_its_side(
-    answers: dict[str, str], leaning: Model | None
+def test_a_call_leans_only_where_most_ways_lead_or_the_margin_is_certain_of_its_side(
+    answers: dict[str, str], leaning: Model | None, share: float | None
 ) -> None:
     proposal = proposal_of(assessed(answers))
     assert proposal.model == "discovery_call"
     assert proposal.leaning is not None
-    assert (proposal.leaning.model, proposal.leaning.share) == (leaning, None)
+    assert (proposal.leaning.model, proposal.leaning.share) == (leaning, share)
 
 
 def test_the_outlook_leads_where_there_is_one() -> None:

@@ -12,6 +12,7 @@ from shared.contracts.recommendation import CommercialForm, Model
 from shared.questionnaire import Condition, Questionnaire, matches
 
 DECIDING_QUESTIONS = 3
+MOST = 0.5
 
 Kind: TypeAlias = Literal["incomplete", "contradictory", "undecided", "veto"]
 About: TypeAlias = Literal["veto", "condition", "commercial_form", "second_line"]
@@ -117,11 +118,13 @@ def propose(assessment: Assessment, playbook: Playbook, questionnaire: Questionn
 
 
 def _leaning(assessment: Assessment) -> Leaning:
-    """By the verdict where it names a model, else by the outlook, else by a margin that is certain of its side."""
+    """By the verdict where it names a model, else by most ways of the outlook, else by a margin certain of its side."""
     outlook = assessment.outlook
-    for verdict in (assessment.verdict, outlook.leading if outlook else None):
-        if verdict in MODELS:
-            return Leaning(model=MODELS[verdict], share=outlook.shares.get(verdict) if outlook else None)
+    if assessment.verdict in MODELS:
+        share = outlook.shares.get(assessment.verdict) if outlook else None
+        return Leaning(model=MODELS[assessment.verdict], share=share)
+    if outlook and outlook.leading in MODELS and outlook.shares[outlook.leading] > MOST:
+        return Leaning(model=MODELS[outlook.leading], share=outlook.shares[outlook.leading])
     if assessment.margin.low > 0:
         return Leaning(model="dedicated_team", share=None)
     if assessment.margin.high < 0:
