@@ -13,6 +13,7 @@ from secure import ContentSecurityPolicy, ReferrerPolicy, Secure, StrictTranspor
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import postgres
@@ -86,6 +87,8 @@ def _problem(scope: Scope, error: Exception) -> Problem:
             return Problem(error.status_code, "That does not work here", str(error.detail))
         case asyncpg.DataError():
             return Problem(422, "Some fields need another value", "A value holds characters that cannot be stored.")
+        case ClientDisconnect():
+            return Problem(400, "Broken off", "The request ended before all of it was here. Send it again.")
         case _ if postgres.is_transient(error):
             log.warning("request.postponed", route=_route(scope), error=type(error).__name__)
             return Problem(503, "Busy at this moment", "Nothing was lost. Try again in a few seconds.")

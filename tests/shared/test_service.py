@@ -112,6 +112,21 @@ async def effects(app: FastAPI) -> int:
         return number
 
 
+async def test_a_caller_who_breaks_off_is_no_fault_of_ours(app: FastAPI, logged: io.StringIO) -> None:
+    scope = {"type": "http", "method": "POST", "path": "/api/intake/things", "headers": [(b"content-length", b"10")]}
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await app(scope | {"query_string": b"", "client": None, "server": ("testserver", 80)}, receive, send)
+    assert sent[0]["status"] == 400
+    assert "request.failed" not in logged.getvalue()
+
+
 async def test_the_api_refuses_with_a_problem_that_says_what_to_do(http: AsyncClient) -> None:
     for method, path, status, title in (
         ("GET", "/api/intake/nowhere", 404, "There is nothing at this address"),
