@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from shared.contracts.base import Event
 from shared.kafka import ensure_topics
@@ -124,8 +125,11 @@ class Bus:
     async def committed(self, group: str, event: type[Event]) -> int:
         """How many records of an event's first partition a group has done with."""
         partition = TopicPartition(event.topic, 0)
-        offsets = await self.admin.list_consumer_group_offsets(group, partitions=[partition])
-        return max(0, int(offsets[partition].offset))
+        try:
+            offsets = await self.admin.list_consumer_group_offsets(group, partitions=[partition])
+        except GroupCoordinatorNotAvailableError:
+            return 0  # a new Kafka has no place for positions until somebody commits one
+        return max(0, int(offsets[partition].offset)) if partition in offsets else 0
 
     async def delete(self, event: type[Event]) -> None:
         """Delete an event's topic, with all that is on it."""

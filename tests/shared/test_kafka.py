@@ -39,8 +39,12 @@ def facts(event: type[Noted], texts: Iterable[str], subject: UUID | None = None)
 async def test_topics_have_their_partitions_and_settings(bus: Bus) -> None:
     busy, rare = bus.event(partitions_=6), bus.event()
     assert await ensure_topics(bus.servers, [busy, rare]) == {busy.topic, rare.topic}
-    described = {topic["topic"]: topic for topic in await bus.admin.describe_topics([busy.topic, rare.topic])}
-    assert [len(described[event.topic]["partitions"]) for event in (busy, rare)] == [6, 1]
+
+    async def have_partitions() -> bool:
+        described = await bus.admin.describe_topics([busy.topic, rare.topic])
+        return {topic["topic"]: len(topic["partitions"]) for topic in described} == {busy.topic: 6, rare.topic: 1}
+
+    await until(have_partitions)
     (answer,) = await bus.admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, busy.topic)])
     settings = {entry[0]: entry[1] for entry in answer.resources[0][4]}
     assert settings | SETTINGS == settings
