@@ -28,6 +28,7 @@ TEXTS = {
     "to",
     "unknown",
     "version",
+    "weight_bank",
 }
 
 IDS_OF_THE_EXAMPLES = {
