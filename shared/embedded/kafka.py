@@ -23,7 +23,9 @@ from shared.embedded.process import Process, Program
 _PORTS = range(20_000, 32_000)
 
 # Paths are relative to the process's folder, since Java reads this file as Latin-1. The short session lets a broker
-# that was killed register again after two seconds; the rest keeps one node small.
+# that was killed register again after two seconds. The small segments let the groups' offsets be compacted: a broker
+# that was killed loads them twice, and where they are more than 16384 records it may never get over that.
+# The rest keeps one node small.
 _SERVER_PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
@@ -42,6 +44,7 @@ num.network.threads=1
 num.io.threads=2
 log.cleaner.dedupe.buffer.size=2097152
 offsets.topic.num.partitions=1
+offsets.topic.segment.bytes=1048576
 offsets.topic.replication.factor=1
 transaction.state.log.num.partitions=1
 transaction.state.log.replication.factor=1
