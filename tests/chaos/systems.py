@@ -10,11 +10,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from random import choice
 from typing import TypeAlias, TypeVar
 
+import asyncpg
 import httpx2
 import psutil
 
@@ -56,9 +58,13 @@ async def ready(system: "System", seconds: float = SECONDS_TO_START) -> None:
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return port
+    """Below those that the kernel gives to outgoing connections, so that it is free again after each restart."""
+    while True:
+        try:
+            socket.create_server(("127.0.0.1", port := choice(range(20_000, 32_000)))).close()
+        except OSError:
+            continue
+        return port
 
 
 class Child:
@@ -115,6 +121,7 @@ class Child:
 
     async def stop(self) -> int:
         self.signal(signal.SIGTERM)
+        self.signal(signal.SIGCONT)
         return await asyncio.to_thread(self.wait)
 
     def wait(self) -> int:
@@ -136,10 +143,9 @@ def _is_server(process: psutil.Process, program: str, mark: str) -> bool:
     return bool(words) and Path(words[0]).name == program and any(mark in word for word in words)
 
 
-def kill_servers(data: Path, names: Iterable[str]) -> None:
+def kill_servers(data: Path, *names: str) -> None:
     """End the folder's own Postgres or Kafka by SIGKILL, and return when they are gone."""
     killed = [process for name in names for process in servers_of(data, name)]
-    assert killed, f"{names} do not run"
     for process in killed:
         process.kill()
     psutil.wait_procs(killed, timeout=10)
@@ -153,12 +159,10 @@ class Laptop:
 
     parts = ("advisor", "Kafka", "Postgres", "everything")
 
-    def __init__(self, data: Path, logs: Path, command: Sequence[str] = (str(ADVISOR),)) -> None:
+    def __init__(self, data: Path, logs: Path) -> None:
         self.data = data
         self.port = free_port()
-        self.process = Child(
-            "up", logs, [*command, "up", "--data", str(data), "--port", str(self.port)], {"PYTHONUNBUFFERED": "1"}
-        )
+        self.process = Child("up", logs, [str(ADVISOR), "up", "--data", str(data), "--port", str(self.port)], {})
 
     @property
     def database_url(self) -> str:
@@ -188,9 +192,9 @@ class Laptop:
         if part in ("advisor", "everything"):
             self.process.kill()
         if part in ("Kafka", "Postgres"):
-            kill_servers(self.data, [part])
+            kill_servers(self.data, part)
         if part == "everything":
-            kill_servers(self.data, ["Kafka", "Postgres"])
+            kill_servers(self.data, "Kafka", "Postgres")
 
     async def restore(self) -> None:
         """Start what is down; returns when it has been started, which may be before the system is ready."""
@@ -210,9 +214,7 @@ class Laptop:
     async def close(self) -> None:
         if not self.process.is_down:
             await self.stop()
-        for name in ("Kafka", "Postgres"):
-            for left in servers_of(self.data, name):
-                left.kill()
+        kill_servers(self.data, "Kafka", "Postgres")
 
     def command(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """Run the command line against this system to its end."""
@@ -274,11 +276,11 @@ class Trio:
 
     def kill(self, part: str) -> None:
         if part in ("Kafka", "Postgres"):
-            kill_servers(self.data, [part])
+            kill_servers(self.data, part)
         elif part == "everything":
             for process in self.processes.values():
                 process.kill()
-            kill_servers(self.data, ["Kafka", "Postgres"])
+            kill_servers(self.data, "Kafka", "Postgres")
         else:
             self.processes[part].kill()
 
@@ -287,10 +289,18 @@ class Trio:
         for name, server in (("Postgres", self._postgres.process), ("Kafka", self._kafka.process)):
             if not servers_of(self.data, name):
                 await asyncio.to_thread(server.launch)
+        await eventually(self._missing_database, SECONDS_TO_START)
         for process in self.processes.values():
             process.signal(signal.SIGCONT)
             if process.is_down:
                 process.start()
+
+    async def _missing_database(self) -> str | None:
+        try:
+            await (await asyncpg.connect(self.database_url)).close()
+        except (OSError, asyncpg.PostgresError) as error:
+            return f"Postgres does not answer ({type(error).__name__})"
+        return None
 
     async def wipe_kafka(self) -> None:
         """The same, while the services and Postgres go on."""
@@ -339,7 +349,7 @@ Started = TypeVar("Started", Laptop, Trio)
 async def started(kind: type[Started], logs: Path) -> AsyncIterator[Started]:
     """A system of its own, ready; ended with all that belongs to it. Its processes' output stays in `logs`."""
     # not in pytest's folder: each session of pytest closes that to Postgres' account where everything runs as root
-    with tempfile.TemporaryDirectory(prefix="advisor-") as folder:
+    with tempfile.TemporaryDirectory(prefix="advisor-", ignore_cleanup_errors=True) as folder:
         system = kind(Path(folder) / "data", logs)
         try:
             await system.start()

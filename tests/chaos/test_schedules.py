@@ -42,6 +42,7 @@ async def strike(system: System, path: Path, seed: int, seconds: float) -> list[
                 struck.append((one.fault, await table[one.fault](one.away)))
                 if time.monotonic() > until:
                     break
+            await load.more(1)
         await settled(system, path)
     finally:
         kept.close()

@@ -21,6 +21,7 @@ async def keeps_every_promise(system: System, path: Path, fault: Callable[[], Aw
             await fault()
             await load.more(REQUESTS)
         await settled(system, path, seconds=SECONDS_TO_SETTLE)
+        assert [log.name for log in system.logs() if "request.failed" in log.read_text(errors="replace")] == []
     finally:
         kept.close()
 
