@@ -10,12 +10,13 @@ from pathlib import Path
 from random import Random
 
 import asyncpg
+from aiokafka.errors import KafkaError
 
 from services.laptop import PACKAGES
 from tests.chaos import wire
 from tests.chaos.checker import findings, read_state
 from tests.chaos.ledger import read
-from tests.chaos.systems import System, Trio, eventually, ready
+from tests.chaos.systems import SECONDS_TO_START, System, Trio, eventually, ready
 
 Fault = Callable[[float], Awaitable[datetime]]
 """Takes the seconds that what it hits stays away; returns when it struck."""
@@ -54,8 +55,16 @@ async def restart(system: System, away: float) -> datetime:
 
 
 async def delete_topics(system: System, away: float) -> datetime:
-    """All topics go, under live producers and consumers, which the services notice whenever they do."""
-    await wire.delete_topics(system.bootstrap_servers)
+    """All topics go, under live producers and consumers, as soon as Kafka answers."""
+
+    async def kept() -> str | None:
+        try:
+            await wire.delete_topics(system.bootstrap_servers)
+        except KafkaError as error:
+            return f"Kafka does not take orders ({type(error).__name__})"
+        return None
+
+    await eventually(kept, SECONDS_TO_START)
     return await _gone(system, away)
 
 

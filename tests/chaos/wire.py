@@ -54,8 +54,7 @@ async def ends(bootstrap_servers: str) -> Offsets:
 async def records(bootstrap_servers: str, since: Offsets | None = None) -> list[Record]:
     """What the services' topics hold now, from the beginning or from the offsets given."""
     async with _reader(bootstrap_servers) as (consumer, end):
-        await consumer.seek_to_beginning()
-        for partition, offset in (since or {}).items():
+        for partition, offset in {**await consumer.beginning_offsets(list(end)), **(since or {})}.items():
             consumer.seek(partition, offset)
         found: list[Record] = []
         while [one for one, offset in end.items() if await consumer.position(one) < offset]:

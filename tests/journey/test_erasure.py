@@ -102,6 +102,7 @@ async def test_a_word_of_an_erased_intake_is_found_nowhere(laptop: Laptop, staff
     await eventually(unburied, SECONDS_TO_ERASE)
     assert word in await pages(staff, intake_id, status)
     assert len(await tables_with(laptop, word)) > 5
+    assert "assessment.completed.v1" in records_with(await wire.records(laptop.bootstrap_servers), word)
 
     start = await wire.ends(laptop.bootstrap_servers)
     assert (await staff.ask("DELETE", f"/api/intake/intakes/{intake_id}")).status_code == 204
@@ -116,5 +117,7 @@ async def test_a_word_of_an_erased_intake_is_found_nowhere(laptop: Laptop, staff
 
     await eventually(left, SECONDS_TO_ERASE)
     assert word not in await pages(staff, intake_id, status)
-    assert records_with(await wire.records(laptop.bootstrap_servers, start), word) == []
+    said_since = await wire.records(laptop.bootstrap_servers, start)
+    assert "intake.erased.v1" in records_with(said_since, intake_id)
+    assert records_with(said_since, word) == []
     assert [log for log in laptop.logs() if word in log.read_text(errors="replace")] == []
