@@ -16,7 +16,7 @@ from services.laptop import PACKAGES
 from tests.chaos import wire
 from tests.chaos.checker import findings, read_state
 from tests.chaos.ledger import read
-from tests.chaos.systems import SECONDS_TO_START, System, Trio, eventually, ready
+from tests.chaos.systems import SECONDS_TO_START, System, Trio, eventually, ready, running
 
 Fault = Callable[[float], Awaitable[datetime]]
 """Takes the seconds that what it hits stays away; returns when it struck."""
@@ -49,6 +49,7 @@ async def freeze(system: Trio, service: str, away: float) -> datetime:
 
 async def restart(system: System, away: float) -> datetime:
     """SIGTERM to every process of the advisor, which must end by itself and without complaint."""
+    await running(system)
     codes = await system.stop()
     assert set(codes) == {0}, f"after SIGTERM the exit codes were {codes}"
     return await _gone(system, away)

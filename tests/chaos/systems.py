@@ -42,19 +42,27 @@ async def eventually(condition: Callable[[], Awaitable[str | None]], seconds: fl
 
 async def ready(system: "System", seconds: float = SECONDS_TO_START) -> None:
     """Returns when every process of the system says that it would do its work now."""
+    await _healthy(system, "/health/ready", seconds)
 
-    async def unready() -> str | None:
+
+async def running(system: "System") -> None:
+    """Returns when every process of the system has come so far that it can be told to stop."""
+    await _healthy(system, "/health/live", SECONDS_TO_START)
+
+
+async def _healthy(system: "System", path: str, seconds: float) -> None:
+    async def unhealthy() -> str | None:
         async with httpx2.AsyncClient(timeout=5) as client:
             for url in system.management_urls():
                 try:
-                    answer = await client.get(f"{url}/health/ready")
+                    answer = await client.get(f"{url}{path}")
                 except httpx2.TransportError as error:
                     return f"{url} does not answer ({type(error).__name__})"
                 if answer.status_code != httpx2.codes.OK:
                     return f"{url} is not ready: {answer.json()['problems']}"
         return None
 
-    await eventually(unready, seconds)
+    await eventually(unhealthy, seconds)
 
 
 def free_port() -> int:
