@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -45,7 +46,14 @@ async def started(
             app = build(service(name), settings, web=only != "worker", worker=only != "web")
             await stack.enter_async_context(app.router.lifespan_context(app))
             apps[name] = app
+        _keep_out_of_collection()
         yield apps
+
+
+def _keep_out_of_collection() -> None:
+    """Leave all that was imported and built out of garbage collection: to walk it stops everything for 70 ms each time."""
+    gc.collect()
+    gc.freeze()
 
 
 def by_prefix(apps: dict[str, FastAPI]) -> ASGIApp:

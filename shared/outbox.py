@@ -19,7 +19,6 @@ from shared.postgres import Connection, Database
 BATCH = 500
 SEND_SECONDS = 15
 POLL_SECONDS = 0.1
-STANDBY_SECONDS = 0.5
 MAX_PAUSE_SECONDS = 2.0
 
 log = structlog.get_logger(__name__)
@@ -112,14 +111,14 @@ class Relay:
         try:
             while True:
                 try:
+                    self._database.committed.clear()
                     sent = await self._send_batch()
                     if self.failing_since is not None:
                         log.info("relay.recovered", service=self._database.service)
                     self.failing_since, pause = None, POLL_SECONDS
-                    if sent is None:
-                        await asyncio.sleep(STANDBY_SECONDS)
-                    elif sent < BATCH:
-                        await self._wait_for_more()
+                    if sent < BATCH:
+                        with suppress(TimeoutError):
+                            await asyncio.wait_for(self._database.committed.wait(), POLL_SECONDS)
                 except (*postgres.TRANSIENT, KafkaError) as error:
                     if self.failing_since is None:
                         self.failing_since = time.monotonic()
@@ -130,28 +129,17 @@ class Relay:
         finally:
             await self._drop_producer()
 
-    async def _wait_for_more(self) -> None:
-        while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(POLL_SECONDS):
-                    await self._database.committed.wait()
-            if self._database.committed.is_set():
-                self._database.committed.clear()
-                return
-            async with self._database.connection() as connection:
-                if await connection.fetchval("select exists (select from outbox)"):
-                    return
-
-    async def _send_batch(self) -> int | None:
-        """The number of facts sent, or None where another process leads."""
+    async def _send_batch(self) -> int:
+        """The number of facts sent: none where another process leads."""
         producer = await self._started_producer()
         async with asyncio.timeout(SEND_SECONDS), self._database.connection() as connection, connection.transaction():
-            if not await connection.fetchval("select pg_try_advisory_xact_lock(hashtext(current_schema()), 1)"):
-                return None
             facts = await connection.fetch(
                 """
-                with claimed as (
-                    delete from outbox where seq in (select seq from outbox order by seq limit $1)
+                with leader as materialized (
+                    select pg_try_advisory_xact_lock(hashtext(current_schema()), 1) as leads
+                ), claimed as (
+                    delete from outbox
+                    where (select leads from leader) and seq in (select seq from outbox order by seq limit $1)
                     returning seq, fact_id
                 )
                 select fact.* from claimed join fact on fact.id = claimed.fact_id order by claimed.seq
