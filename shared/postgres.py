@@ -74,6 +74,10 @@ async def _speak_json(connection: asyncpg.Connection) -> None:
     )
 
 
+async def _keep_session(connection: asyncpg.Connection) -> None:
+    """No statement here changes its session, so a connection given back needs no round trip to clean it."""
+
+
 @asynccontextmanager
 async def connect(url: str, service: str) -> AsyncIterator[Database]:
     """A pool for one service; `url` may be the owner's or the service's own login."""
@@ -92,6 +96,7 @@ async def connect(url: str, service: str) -> AsyncIterator[Database]:
         command_timeout=COMMAND_SECONDS,
         server_settings=settings,
         init=_speak_json,
+        reset=_keep_session,
     ) as pool:
         yield Database(pool, service)
 
