@@ -12,21 +12,19 @@ STATE_AFTER = {"approve": "approved", "override": "overridden", "return": "retur
 async def on_completed(connection: Connection, event: AssessmentCompleted) -> None:
     """Keep the assessment for the status and result pages."""
     detail = {"revision": event.submission.revision, "verdict": event.assessment.verdict}
-    if await intakes.note(connection, event, detail):
-        await intakes.keep_assessment(connection, event.assessment, event.intake_id, event.submission.revision)
+    await intakes.keep_assessment(connection, event, detail)
 
 
 async def on_proposed(connection: Connection, event: RecommendationProposed) -> None:
     """The submission has its answer: a proposal waits for review."""
     detail = {"revision": event.revision, "model": event.model, "strength": event.strength}
-    if await intakes.note(connection, event, detail):
-        await intakes.hear(connection, event, "proposed")
+    await intakes.hear(connection, event, detail, "proposed")
 
 
 async def on_assigned(connection: Connection, event: RecommendationAssigned) -> None:
     """Somebody has taken the review up."""
-    if await intakes.note(connection, event, {"revision": event.revision, "assignee": str(event.assignee)}):
-        await intakes.hear(connection, event, "in_review", event.assignee)
+    detail = {"revision": event.revision, "assignee": str(event.assignee)}
+    await intakes.hear(connection, event, detail, "in_review", event.assignee)
 
 
 async def on_reviewed(connection: Connection, event: RecommendationReviewed) -> None:
@@ -38,8 +36,7 @@ async def on_reviewed(connection: Connection, event: RecommendationReviewed) -> 
         "reason_code": event.reason_code,
         "by": str(event.by),
     }
-    if await intakes.note(connection, event, detail):
-        await intakes.hear(connection, event, STATE_AFTER[event.decision])
+    await intakes.hear(connection, event, detail, STATE_AFTER[event.decision])
 
 
 HANDLERS: Handlers = {

@@ -31,6 +31,7 @@ RETRY_SECONDS = 240
 STUCK_SECONDS = 20
 UNSETTLED_SECONDS = 60
 GRACE_SECONDS = 20
+IDLE_FETCH_MS = 500
 
 log = structlog.get_logger(__name__)
 
@@ -87,10 +88,12 @@ def arrival_of(record: "ConsumerRecord[bytes | None, bytes | None]") -> Arrival:
 class Consumer:
     """Consumes until cancelled: at least once, in order per key, one transaction per batch, rebuilt when it dies."""
 
-    def __init__(self, database: Database, bootstrap_servers: str, handlers: Handlers) -> None:
+    def __init__(self, database: Database, bootstrap_servers: str, handlers: Handlers, gather_ms: int = 0) -> None:
+        """`gather_ms`: how long events may wait in Kafka to be handed over together."""
         self._database = database
         self._bootstrap_servers = bootstrap_servers
         self._handlers = handlers
+        self._gather_ms = gather_ms
         self._broker: KafkaBroker | None = None
         self._batch_since: float | None = None
         self._unsettled_since: float | None = time.monotonic()
@@ -198,6 +201,8 @@ class Consumer:
             batch=True,
             max_records=MAX_BATCH,
             batch_timeout_ms=100,
+            fetch_min_bytes=MAX_VALUE_BYTES if self._gather_ms else 1,
+            fetch_max_wait_ms=self._gather_ms or IDLE_FETCH_MS,
             group_id=self._database.service,
             auto_offset_reset="earliest",
             ack_policy=AckPolicy.NACK_ON_ERROR,

@@ -50,6 +50,7 @@ class Service:
     mounts: dict[str, ASGIApp] = field(default_factory=dict)
     publishes: Sequence[type[Event]] = ()
     handlers: Handlers = field(default_factory=dict)
+    gather_ms: int = 0
     jobs: Sequence[Job] = ()
     prepare: Callable[[Database], Awaitable[None]] | None = None
 
@@ -108,7 +109,7 @@ def _start_work(service: Service, settings: Settings, health: Health, database: 
     for job in [*service.jobs, Job("old answers", KEEP_ANSWERS_SECONDS, _drop_old_answers)]:
         works[f"the job {job.name}"] = _on_timer(job, database)
     if service.handlers:
-        health.consumer = Consumer(database, servers, service.handlers)
+        health.consumer = Consumer(database, servers, service.handlers, service.gather_ms)
         works["the consumer"] = health.consumer.run
     return [asyncio.create_task(health.keep_running(name, work), name=name) for name, work in works.items()]
 

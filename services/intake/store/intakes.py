@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from services.intake.domain.submission import ConsentForm, ContactForm
-from shared.contracts.assessment import Assessment
+from shared.contracts.assessment import Assessment, AssessmentCompleted
 from shared.contracts.base import IntakeEvent
 from shared.contracts.intake import Answer, Channel, Company, IntakeSubmitted
 from shared.contracts.recommendation import RecommendationEvent
@@ -237,50 +237,57 @@ async def contact(connection: Connection, intake_id: UUID) -> ContactForm | None
     return ContactForm(name=row["contact_name"], email=row["contact_email"])
 
 
-async def note(connection: Connection, event: IntakeEvent, detail: dict[str, Any]) -> bool:
-    """Put an event on its intake's timeline; False where it stands there already or the intake is not known here."""
-    is_new = await connection.fetchval(
-        """
-        insert into timeline (event_id, intake_id, topic, at, detail)
-        select $1, id, $3, $4, $5 from intake where id = $2
-        on conflict do nothing returning true
-        """,
-        event.event_id,
-        event.intake_id,
-        event.topic,
-        event.time,
-        detail,
-    )
-    return bool(is_new)
+async def note(connection: Connection, event: IntakeEvent, detail: dict[str, Any]) -> None:
+    """Put an event on its intake's timeline once; one about an intake that is not known here is left out."""
+    await connection.execute(_NOTED, *_noted(event, detail))
 
 
-async def keep_assessment(connection: Connection, assessment: Assessment, intake_id: UUID, revision: int) -> None:
-    """Show the assessment of the current revision; an older revision's is left aside."""
+async def keep_assessment(connection: Connection, event: AssessmentCompleted, detail: dict[str, Any]) -> None:
+    """Note an assessment once and show it if it is of the current revision."""
     await connection.execute(
-        """
-        update intake set assessment = $3, state = case when state = 'submitted' then 'assessed' else state end
-        where id = $1 and revision = $2 and state not in ('withdrawn', 'erased')
+        f"""
+        with noted as ({_NOTED} returning true)
+        update intake set assessment = $7, state = case when state = 'submitted' then 'assessed' else state end
+        where id = $2 and revision = $6 and state not in ('withdrawn', 'erased') and exists (select from noted)
         """,
-        intake_id,
-        revision,
-        assessment.model_dump(mode="json", by_alias=True),
+        *_noted(event, detail),
+        event.submission.revision,
+        event.assessment.model_dump(mode="json", by_alias=True),
     )
 
 
-async def hear(connection: Connection, event: RecommendationEvent, state: str, assignee: UUID | None = None) -> None:
-    """Take over the proposal's state from a newer event about the current revision: it answers the submission."""
+async def hear(
+    connection: Connection,
+    event: RecommendationEvent,
+    detail: dict[str, Any],
+    state: str,
+    assignee: UUID | None = None,
+) -> None:
+    """Note an event once; a newer one about the current revision answers the submission and gives it its state."""
     await connection.execute(
-        """
-        update intake set heard_version = $3, assignee = coalesce($5, assignee), ask_again_at = null, asked_again = 0,
-            state = case when state in ('withdrawn', 'erased') then state else $4 end
-        where id = $1 and revision = $2 and heard_version < $3
+        f"""
+        with noted as ({_NOTED} returning true)
+        update intake set heard_version = $7, assignee = coalesce($9, assignee), ask_again_at = null, asked_again = 0,
+            state = case when state in ('withdrawn', 'erased') then state else $8 end
+        where id = $2 and revision = $6 and heard_version < $7 and exists (select from noted)
         """,
-        event.intake_id,
+        *_noted(event, detail),
         event.revision,
         event.version,
         state,
         assignee,
     )
+
+
+_NOTED = """
+    insert into timeline (event_id, intake_id, topic, at, detail)
+    select $1, id, $3, $4, $5 from intake where id = $2
+    on conflict do nothing
+"""
+
+
+def _noted(event: IntakeEvent, detail: dict[str, Any]) -> tuple[object, ...]:
+    return event.event_id, event.intake_id, event.topic, event.time, detail
 
 
 async def withdraw(connection: Connection, intake_id: UUID, version: int) -> None:
