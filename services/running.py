@@ -51,7 +51,7 @@ async def started(
 
 
 def _keep_out_of_collection() -> None:
-    """Leave all that was imported and built out of garbage collection: to walk it stops everything for 70 ms each time."""
+    """Leave what was imported and built out of garbage collection: to walk it stops everything for 70 ms each time."""
     gc.collect()
     gc.freeze()
 
