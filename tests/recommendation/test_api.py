@@ -78,6 +78,9 @@ async def test_a_discovery_call_shows_its_kind_its_leaning_and_what_would_decide
     assert (case["model"], case["kind"], case["strength"]) == ("discovery_call", "undecided", None)
     assert case["leaning"] == {"model": "dedicated_team", "share": None}
     assert len(case["deciding_questions"]) == 3
+    first = case["what_would_change"][0]
+    assert (first["model"], first["kind"], first["strength"], first["lifts"]) == ("dedicated_team", None, "leaning", [])
+    assert [change.keys() for change in first["changes"]] == [{"question", "from", "to"}] * len(first["changes"])
 
 
 async def test_what_is_not_there_is_not_found(sign_in: SignIn) -> None:

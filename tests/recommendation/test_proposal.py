@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.recommendation.domain.proposal import DECIDING_QUESTIONS, Kind
+from services.recommendation.domain.offer import Kind
+from services.recommendation.domain.proposal import DECIDING_QUESTIONS
 from shared.contracts.assessment import Check, Outlook, Verdict
 from shared.contracts.recommendation import CommercialForm, Model
 from shared.questionnaire import UNKNOWN, matches

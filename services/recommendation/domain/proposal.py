@@ -6,28 +6,17 @@ from typing import Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
-from services.recommendation.domain.playbook import FormRule, Playbook, Side, SideRule, Veto
-from shared.contracts.assessment import Assessment, Contribution, Strength, Verdict, VersionHash
+from services.recommendation.domain.alternatives import Alternative, alternatives
+from services.recommendation.domain.offer import MODELS, SIDES, Kind, offered, vetoes_on
+from services.recommendation.domain.playbook import FormRule, Playbook, SideRule, Veto
+from shared.contracts.assessment import Assessment, Contribution, Strength, VersionHash
 from shared.contracts.recommendation import CommercialForm, Model
 from shared.questionnaire import Condition, Questionnaire, matches
 
 DECIDING_QUESTIONS = 3
 MOST = 0.5
 
-Kind: TypeAlias = Literal["incomplete", "contradictory", "undecided", "veto"]
 About: TypeAlias = Literal["veto", "condition", "commercial_form", "second_line"]
-
-MODELS: dict[Verdict, Model] = {"continuity": "dedicated_team", "execution": "project_based", "both": "hybrid"}
-KINDS: dict[Verdict, Kind] = {
-    "incomplete": "incomplete",
-    "contradictory": "contradictory",
-    "unclear": "undecided",
-}
-SIDES: dict[Model | None, tuple[Side, ...]] = {
-    "dedicated_team": ("dedicated_team",),
-    "project_based": ("project_based",),
-    "hybrid": ("dedicated_team", "project_based"),
-}
 
 
 class _Part(BaseModel):
@@ -55,7 +44,7 @@ class Proposal(_Part):
     """What to offer. A discovery call has a `kind`, a leaning, and at most three questions that would decide.
 
     `vetoes` and `conditions` are ids; their words, like those of the form, are in `rules`. `second_line` is how a
-    later or smaller part of the work is paid, if there is one.
+    later or smaller part of the work is paid, if there is one. `what_would_change` it are other answers that would.
     """
 
     model: Model
@@ -68,28 +57,20 @@ class Proposal(_Part):
     vetoes: tuple[str, ...]
     conditions: tuple[str, ...]
     rules: tuple[AppliedRule, ...]
+    what_would_change: tuple[Alternative, ...] = ()
     playbook: VersionHash
 
 
 def propose(assessment: Assessment, playbook: Playbook, questionnaire: Questionnaire) -> Proposal:
     """The proposal that this playbook draws from an assessment made under this questionnaire.
 
-    A model is not offered when each of its sides is vetoed: a hybrid has two, so one veto is shown and leaves it
-    standing. Vetoes on the model that a discovery call leans to are shown as well.
+    Vetoes on the model that a discovery call leans to, and one that leaves a hybrid standing, are shown as well.
     """
     answers = {question: answer.level for question, answer in assessment.answers.items()}
-    fitting = MODELS.get(assessment.verdict)
     leaning = _leaning(assessment)
-    sides = SIDES.get(leaning.model, ())
-    vetoes = [veto for veto in playbook.vetoes if veto.model in sides and matches(veto.when, answers)]
-    vetoed = {veto.model for veto in vetoes}
-    if fitting is None:
-        model: Model = "discovery_call"
-        kind: Kind | None = KINDS[assessment.verdict]
-    elif vetoed.issuperset(sides):
-        model, kind = "discovery_call", "veto"
-    else:
-        model, kind = fitting, None
+    vetoes = vetoes_on(leaning.model, answers, playbook)
+    offer = offered(assessment.verdict, answers, playbook)
+    model, kind = offer
     conditions = [
         condition
         for condition in playbook.conditions
@@ -113,6 +94,7 @@ def propose(assessment: Assessment, playbook: Playbook, questionnaire: Questionn
         vetoes=tuple(veto.id for veto in vetoes),
         conditions=tuple(condition.id for condition in conditions),
         rules=tuple(rules),
+        what_would_change=alternatives(assessment, playbook, questionnaire, offer),
         playbook=VersionHash(version=playbook.version, hash=playbook.hash),
     )
 

@@ -80,7 +80,7 @@ def _contents(event: AssessmentCompleted, proposal: Proposal) -> tuple[object, .
         proposal.model,
         proposal.strength,
         proposal.commercial_form,
-        proposal.model_dump_json(),
+        proposal.model_dump_json(by_alias=True),
         event.assessment.model_dump_json(by_alias=True),
         submission.company.model_dump_json(),
         submission.questionnaire,

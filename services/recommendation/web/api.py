@@ -8,7 +8,9 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict
 
 from services.recommendation import handlers
-from services.recommendation.domain.proposal import AppliedRule, Kind, Leaning
+from services.recommendation.domain.alternatives import Alternative
+from services.recommendation.domain.offer import Kind
+from services.recommendation.domain.proposal import AppliedRule, Leaning
 from services.recommendation.domain.review import WAITING, Case, OutOfStep, Reviewer, ReviewRequest, Unfit
 from services.recommendation.handlers import UnknownCase
 from services.recommendation.store import cases
@@ -65,7 +67,8 @@ class EarlierView(_View):
 class CaseView(_View):
     """A proposal as the playbook made it, its state, and what people decided.
 
-    `review` is the last decision on the current revision. After erasure the contents are null.
+    `review` is the last decision on the current revision, and `what_would_change` holds the smallest sets of other
+    answers under which another model would be proposed. After erasure the contents are null.
     """
 
     intake_id: UUID
@@ -82,6 +85,7 @@ class CaseView(_View):
     vetoes: tuple[str, ...] | None
     conditions: tuple[str, ...] | None
     rules: tuple[AppliedRule, ...] | None
+    what_would_change: tuple[Alternative, ...] | None
     playbook: VersionHash | None
     company: Company | None
     assessment: dict[str, Any] | None
@@ -128,7 +132,17 @@ class DecidedView(ReviewView):
     state: ProposalState
 
 
-PROPOSED = ("second_line", "kind", "leaning", "deciding_questions", "vetoes", "conditions", "rules", "playbook")
+PROPOSED = (
+    "second_line",
+    "kind",
+    "leaning",
+    "deciding_questions",
+    "vetoes",
+    "conditions",
+    "rules",
+    "what_would_change",
+    "playbook",
+)
 
 
 def _case(file: CaseFile) -> CaseView:

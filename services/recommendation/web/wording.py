@@ -1,6 +1,6 @@
 """The words for what was proposed."""
 
-from services.recommendation.domain.proposal import Kind
+from services.recommendation.domain.offer import Kind
 from services.recommendation.store.cases import CaseFile, Queued
 from shared.contracts.assessment import Strength
 from shared.contracts.recommendation import Model
