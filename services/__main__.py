@@ -1,29 +1,24 @@
 """The command line of the engagement advisor."""
 
-import asyncio
 import sys
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Literal
 from uuid import UUID
 
-import asyncpg
-import uvloop
 from cyclopts import App, Parameter
-from pydantic import ValidationError
 
-from services import laptop, running
+from services import laptop, rubric, running
 from services.demo import fill
 from services.intake import handlers as accounts
-from services.intake.domain.accounts import EmailTaken, FieldsRefused
 from services.laptop import PACKAGES
 from services.running import CannotRun, Part, ServiceName
+from services.terminal import Data, connected, run, say, settings_of
 from shared import outbox, postgres
 from shared.contracts.intake import Role
 from shared.kafka import consumer, dead_letters
-from shared.postgres import Database
 from shared.service import Settings
 from shared.service.logging import configure
 
@@ -31,16 +26,10 @@ app = App(name="advisor", help="The engagement advisor: from a questionnaire to 
 account = App(name="account", help="People who sign in.")
 key = App(name="key", help="API keys for machines.")
 letters = App(name="dead-letters", help="Events that arrived and could not be used.")
-for group in (account, key, letters):
+for group in (account, key, letters, rubric.app):
     app.command(group)
 
 Roles = Annotated[list[Role], Parameter(negative=())]
-Data = Annotated[Path | None, Parameter(help="The folder of a system started with `up`; else the environment decides.")]
-
-
-def say(line: str) -> None:
-    """Answer on standard output."""
-    print(line, flush=True)  # noqa: T201 - this is the command line's voice
 
 
 @app.command
@@ -61,7 +50,7 @@ def up(*, port: int = 8000, host: str = "127.0.0.1", data: Path = laptop.DEFAULT
     configure(readable=sys.stderr.isatty())
 
     async def when_ready(settings: Settings) -> None:
-        async with _database(settings, "intake") as database:
+        async with connected(settings, "intake") as database:
             link = await accounts.first_admin_link(database, settings)
         say(f"ready http://{host}:{port}")
         if link is not None:
@@ -69,7 +58,7 @@ def up(*, port: int = 8000, host: str = "127.0.0.1", data: Path = laptop.DEFAULT
         if demo:
             await fill(settings, say=laptop.report)
 
-    _run(laptop.up(data, host, port, when_ready))
+    run(laptop.up(data, host, port, when_ready))
 
 
 @app.command
@@ -100,7 +89,7 @@ def serve(
         Where health and metrics listen.
     """
     configure(readable=False)
-    settings = _settings(None)
+    settings = settings_of(None)
 
     async def serving() -> None:
         async def when_ready() -> None:
@@ -120,15 +109,15 @@ def serve(
                 when_ready=when_ready,
             )
 
-    _run(serving())
+    run(serving())
 
 
 @app.command
 def migrate(*, data: Data = None) -> None:
     """Bring the database up to date: a schema and a role for each service."""
-    settings = _settings(data)
+    settings = settings_of(data)
     passwords = {name: secret.get_secret_value() for name, secret in settings.role_passwords.items()}
-    for applied in _run(postgres.migrate(settings.database_url.get_secret_value(), PACKAGES, passwords)):
+    for applied in run(postgres.migrate(settings.database_url.get_secret_value(), PACKAGES, passwords)):
         say(applied)
 
 
@@ -149,11 +138,11 @@ def add_account(
     """
 
     async def adding(settings: Settings) -> None:
-        async with _database(settings, "intake") as database:
+        async with connected(settings, "intake") as database:
             link = await accounts.add_account(database, settings, email=email, name=name, roles=tuple(role))
             say(link)
 
-    _run(adding(_settings(data)))
+    run(adding(settings_of(data)))
 
 
 @key.command(name="add")
@@ -169,10 +158,10 @@ def add_key(name: str, *, role: Roles, data: Data = None) -> None:
     """
 
     async def adding(settings: Settings) -> None:
-        async with _database(settings, "intake") as database:
+        async with connected(settings, "intake") as database:
             say(await accounts.add_key(database, settings, name=name, roles=tuple(role)))
 
-    _run(adding(_settings(data)))
+    run(adding(settings_of(data)))
 
 
 @letters.command(name="list")
@@ -182,7 +171,7 @@ def list_dead_letters(*, state: Literal["open", "replayed", "discarded"] = "open
     async def listing(settings: Settings) -> None:
         count = 0
         for service in PACKAGES:
-            async with _database(settings, service) as database, database.connection() as connection:
+            async with connected(settings, service) as database, database.connection() as connection:
                 for letter in await dead_letters.find(connection, state=state):
                     count += 1
                     say(
@@ -192,7 +181,7 @@ def list_dead_letters(*, state: Literal["open", "replayed", "discarded"] = "open
         if count == 0:
             say(f"No dead letters are {state}.")
 
-    _run(listing(_settings(data)))
+    run(listing(settings_of(data)))
 
 
 @letters.command(name="show")
@@ -210,7 +199,7 @@ def show_dead_letter(letter_id: UUID, /, *, data: Data = None) -> None:
                 say(f"header       {name}: {value}")
             say((arrival.value or b"").decode("utf-8", "backslashreplace"))
 
-    _run(showing(_settings(data)))
+    run(showing(settings_of(data)))
 
 
 @letters.command(name="replay")
@@ -220,14 +209,14 @@ def replay_dead_letters(letter_id: UUID | None = None, /, *, fingerprint: str | 
     async def replaying(settings: Settings) -> None:
         failed = 0
         for service, one in await _chosen(settings, letter_id, fingerprint):
-            async with _database(settings, service) as database:
+            async with connected(settings, service) as database:
                 problem = await consumer.replay(database, one, running.service(service).handlers, by="command line")
             say(f"{one}  {problem or 'replayed'}")
             failed += problem is not None
         if failed:
             raise CannotRun(f"{failed} could not be used again and stay open.")
 
-    _run(replaying(_settings(data)))
+    run(replaying(settings_of(data)))
 
 
 @letters.command(name="discard")
@@ -238,11 +227,11 @@ def discard_dead_letters(
 
     async def discarding(settings: Settings) -> None:
         for service, one in await _chosen(settings, letter_id, fingerprint):
-            async with _database(settings, service) as database, database.transaction() as connection:
+            async with connected(settings, service) as database, database.transaction() as connection:
                 await dead_letters.settle(connection, one, "discarded", "command line")
             say(f"{one}  discarded")
 
-    _run(discarding(_settings(data)))
+    run(discarding(settings_of(data)))
 
 
 @app.command
@@ -270,33 +259,17 @@ def resay(
 
     async def saying(settings: Settings) -> None:
         for name in [service] if service else PACKAGES:
-            async with _database(settings, name) as database, database.transaction() as connection:
+            async with connected(settings, name) as database, database.transaction() as connection:
                 count = await outbox.resay(connection, topics=topic and [topic], key=intake, since=since)
             say(f"{name}: {count} facts")
 
-    _run(saying(_settings(data)))
+    run(saying(settings_of(data)))
 
 
 @app.command
 def demo(*, data: Data = None) -> None:
     """Fill a running system with example companies, through its public API."""
-    _run(fill(_settings(data), say=say))
-
-
-def _settings(data: Path | None) -> Settings:
-    try:
-        return laptop.settings_of(data)
-    except ValidationError as error:
-        missing = ", ".join(f"ADVISOR_{str(fault['loc'][0]).upper()}" for fault in error.errors())
-        _fail(f"These settings are missing or need another value: {missing}.")
-    except CannotRun as error:
-        _fail(str(error))
-
-
-@asynccontextmanager
-async def _database(settings: Settings, service: str) -> AsyncIterator[Database]:
-    async with postgres.connect(settings.database_url.get_secret_value(), service) as database:
-        yield database
+    run(fill(settings_of(data), say=say))
 
 
 @asynccontextmanager
@@ -305,7 +278,7 @@ async def _letter(
 ) -> AsyncIterator[tuple[str, postgres.Connection, dead_letters.DeadLetter]]:
     async with AsyncExitStack() as stack:
         for service in PACKAGES:
-            database = await stack.enter_async_context(_database(settings, service))
+            database = await stack.enter_async_context(connected(settings, service))
             connection = await stack.enter_async_context(database.transaction())
             letter = await dead_letters.lock(connection, letter_id)
             if letter is not None:
@@ -322,26 +295,11 @@ async def _chosen(settings: Settings, letter_id: UUID | None, fingerprint: str |
             return [(service, letter.id)]
     chosen = []
     for service in PACKAGES:
-        async with _database(settings, service) as database, database.connection() as connection:
+        async with connected(settings, service) as database, database.connection() as connection:
             chosen += [(service, one.id) for one in await dead_letters.find(connection, fingerprint=fingerprint)]
     if not chosen:
         raise CannotRun(f"No open dead letter has the fingerprint {fingerprint}.")
     return chosen
-
-
-def _run(work: Coroutine[Any, Any, Any]) -> Any:
-    try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(work)
-    except (CannotRun, FieldsRefused, EmailTaken) as error:
-        _fail(str(error))
-    except (asyncpg.PostgresError, OSError, TimeoutError) as error:
-        _fail(f"The database cannot be used ({error or type(error).__name__}). Check that the system runs.")
-
-
-def _fail(reason: str) -> NoReturn:
-    sys.stderr.write(f"advisor: {reason}\n")
-    raise SystemExit(1)
 
 
 def main() -> None:

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -40,15 +41,15 @@ def test_the_same_content_has_the_same_hash_and_other_content_another() -> None:
     [
         (
             lambda document: document["questions"][0].update(weight_bp=598),
-            "the weights add up to 10001: make them 10000",
+            "the weights add up to 10001, not to 10000: lower some by 1 in all",
         ),
         (
             lambda document: document["questions"].pop(0),
             "question aim is missing: add it",
         ),
         (
-            lambda document: document["questions"].append(document["questions"][0]),
-            "question aim is there 2 times: keep one",
+            lambda document: document["questions"].append(deepcopy(document["questions"][0])),
+            "question aim is there already: keep one",
         ),
         (
             lambda document: document["questions"][0].update(id="goal"),
@@ -64,39 +65,40 @@ def test_the_same_content_has_the_same_hash_and_other_content_another() -> None:
         ),
         (
             lambda document: levels(document, "funding")["fixed_sum"].update(execution=101),
-            "question funding levels fixed_sum execution: Input should be less than or equal to 100",
+            "question funding levels fixed_sum execution: 101 is too high: give at most 100",
         ),
         (
             lambda document: levels(document, "funding")["fixed_sum"].update(continuity=-1),
-            "question funding levels fixed_sum continuity: Input should be greater than or equal to 0",
+            "question funding levels fixed_sum continuity: -1 is too low: give at least 0",
         ),
         (
             lambda document: levels(document, "funding")["fixed_sum"].update(execution=99.5),
-            "question funding levels fixed_sum execution: Input should be a valid integer",
+            "question funding levels fixed_sum execution: 99.5 is not a whole number: give one, without quotes and "
+            "decimals",
         ),
         (
             lambda document: document["questions"][0].pop("id"),
-            "questions 0 id: Field required",
+            "question number 1 id: this is missing: add it",
         ),
         (
             lambda document: document["rule"].pop("leader_floor"),
-            "rule leader_floor: Field required",
+            "rule leader_floor: this is missing: add it",
         ),
         (
             lambda document: document["rule"].update(margin_needed=0),
-            "rule margin_needed: Input should be greater than or equal to 1",
+            "rule margin_needed: 0 is too low: give at least 1",
         ),
         (
             lambda document: document["rule"].update(robustness_for_clear=50),
-            "rule robustness_for_clear: Input should be greater than 50",
+            "rule robustness_for_clear: 50 is too low: give more than 50",
         ),
         (
             lambda document: document["questions"][0].update(can_change="sometimes"),
-            "question aim can_change: Input should be 'by_choice', 'by_events' or 'never'",
+            "question aim can_change: sometimes is not one of the choices: give 'by_choice', 'by_events' or 'never'",
         ),
         (
             lambda document: document.update(author="somebody"),
-            "author: Extra inputs are not permitted",
+            "author: no such field is known here: take it out, or mend its spelling",
         ),
         (
             lambda document: document.update(questionnaire="2026-12"),
@@ -120,7 +122,7 @@ def test_a_rubric_that_cannot_score_is_refused_with_what_to_mend(
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("questions: [", "the text is not YAML; mend it here: "), ("", "rubric: Input should be a valid dictionary")],
+    [("questions: [", "this is not YAML ("), ("", "the whole file: nothing stands where fields")],
 )
 def test_a_text_that_is_no_rubric_is_refused_with_what_to_mend(text: str, message: str) -> None:
     with pytest.raises(RubricRefused) as refused:

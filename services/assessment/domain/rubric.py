@@ -1,17 +1,18 @@
 """The rubric: what each answer is worth on the two axes, and the rule that turns scores into a verdict."""
 
-from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from services.assessment.domain.document import Fault, Path, misfits_of, read
 from services.assessment.domain.weight_bank import CONCENTRATION, VECTORS, bank_of
+from shared.contracts.assessment import Verdict
 from shared.questionnaire import Questionnaire, canonical_hash
 
 WHOLE_WEIGHT = 10_000
+AXES = ("continuity", "execution")
 
 Percent = Annotated[int, Field(strict=True, ge=0, le=100)]
 BasisPoints = Annotated[int, Field(strict=True, ge=0, le=WHOLE_WEIGHT)]
@@ -19,6 +20,11 @@ BasisPoints = Annotated[int, Field(strict=True, ge=0, le=WHOLE_WEIGHT)]
 
 class RubricRefused(ValueError):
     """The rubric cannot be used; the message says what to mend."""
+
+    @classmethod
+    def because(cls, faults: Iterable[Fault]) -> Self:
+        """The refusal that names all of these."""
+        return cls("; ".join(fault.message for fault in faults))
 
 
 class _Part(BaseModel):
@@ -61,12 +67,17 @@ class Rule(_Part):
 
 
 class Rubric(_Part):
-    """One immutable version of weights, level values and thresholds, for one version of the questionnaire."""
+    """One immutable version of weights, level values and thresholds, for one version of the questionnaire.
+
+    `intended_changes` names the golden cases that get another verdict, with that verdict. It scores nothing, so the
+    hash leaves it out.
+    """
 
     version: str
     questionnaire: str
     questions: tuple[ScoredQuestion, ...]
     rule: Rule
+    intended_changes: dict[str, Verdict] = Field(default_factory=dict, exclude=True)
 
     @cached_property
     def hash(self) -> str:
@@ -85,67 +96,72 @@ def capacity(questions: Iterable[ScoredQuestion]) -> tuple[int, int]:
 
 def parse(text: str, questionnaire: Questionnaire) -> Rubric:
     """The rubric in this YAML (or JSON) text; RubricRefused unless it scores exactly this questionnaire."""
+    document = read(text)
+    if document.faults:
+        raise RubricRefused.because(document.faults)
     try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise RubricRefused(f"the text is not YAML; mend it here: {error}") from error
-    try:
-        rubric = Rubric.model_validate(document)
+        rubric = Rubric.model_validate(document.content)
     except ValidationError as error:
-        faults = [f"{_place(fault['loc'], document)}: {fault['msg']}" for fault in error.errors()]
-        raise RubricRefused("; ".join(faults)) from error
+        raise RubricRefused.because(misfits_of(error, document)) from error
     if rubric.questionnaire != questionnaire.version:
         raise RubricRefused(
             f"questionnaire: the rubric is for {rubric.questionnaire}, and this is {questionnaire.version}; "
             "give the version that it scores"
         )
-    if faults := _mismatches(rubric, questionnaire) or _imbalances(rubric, questionnaire):
-        raise RubricRefused("; ".join(faults))
+    keys = [(question.id, list(question.levels)) for question in rubric.questions]
+    faults = mismatches(keys, questionnaire) or [
+        *imbalances([question.weight_bp for question in rubric.questions]),
+        *silences(rubric.questions, questionnaire),
+    ]
+    if faults:
+        raise RubricRefused.because(faults)
     return rubric
 
 
-def _place(path: tuple[int | str, ...], document: object) -> str:
-    """Where a fault lies, with a question by its id where it has one."""
-    match path, document:
-        case ("questions", int(index), *inside), {"questions": [*questions]}:
-            match questions[index]:
-                case {"id": str(question_id)}:
-                    return " ".join(["question", question_id, *map(str, inside)])
-    return " ".join(map(str, path)) or "rubric"
-
-
-def _mismatches(rubric: Rubric, questionnaire: Questionnaire) -> list[str]:
+def mismatches(scored: Sequence[tuple[str, Sequence[str]]], questionnaire: Questionnaire) -> list[Fault]:
+    """Where ids and level keys, in the rubric's order, are not those of the questionnaire."""
     asked = {question.id: [level.key for level in question.levels] for question in questionnaire.questions}
-    faults = _differences("question", asked, [question.id for question in rubric.questions])
-    for question in rubric.questions:
-        if question.id in asked:
-            faults += _differences(f"question {question.id} level", asked[question.id], list(question.levels))
+    faults = _differences("question", asked, [question_id for question_id, _ in scored], ("questions",))
+    for index, (question_id, keys) in enumerate(scored):
+        if question_id in asked:
+            path = ("questions", index, "levels")
+            faults += _differences(f"question {question_id} level", asked[question_id], keys, path)
     return faults
 
 
-def _differences(what: str, asked: Collection[str], scored: list[str]) -> list[str]:
-    times = Counter(scored)
-    return [
-        *(f"{what} {key} is missing: add it" for key in asked if key not in times),
-        *(f"{what} {key} is not in the questionnaire: take it out" for key in times if key not in asked),
-        *(f"{what} {key} is there {count} times: keep one" for key, count in times.items() if count > 1),
-    ]
+def _differences(what: str, asked: Collection[str], scored: Sequence[str], path: Path) -> list[Fault]:
+    faults = [Fault(path, f"{what} {key} is missing: add it") for key in asked if key not in scored]
+    for index, key in enumerate(scored):
+        here = (*path, index if what == "question" else key)
+        if key not in asked:
+            faults.append(Fault(here, f"{what} {key} is not in the questionnaire: take it out"))
+        elif key in scored[:index]:
+            faults.append(Fault(here, f"{what} {key} is there already: keep one"))
+    return faults
 
 
-def _imbalances(rubric: Rubric, questionnaire: Questionnaire) -> list[str]:
-    faults = []
-    weight = sum(question.weight_bp for question in rubric.questions)
-    if weight != WHOLE_WEIGHT:
-        faults.append(f"the weights add up to {weight}: make them {WHOLE_WEIGHT}")
+def imbalances(weights: Iterable[int]) -> list[Fault]:
+    """Where the weights do not make up the whole."""
+    weight = sum(weights)
+    if weight == WHOLE_WEIGHT:
+        return []
+    change = (
+        f"raise some by {WHOLE_WEIGHT - weight}" if weight < WHOLE_WEIGHT else f"lower some by {weight - WHOLE_WEIGHT}"
+    )
+    return [Fault(("questions",), f"the weights add up to {weight}, not to {WHOLE_WEIGHT}: {change} in all")]
+
+
+def silences(questions: Sequence[ScoredQuestion], questionnaire: Questionnaire) -> list[Fault]:
+    """Where nothing speaks for a need: in the whole, or in a dimension."""
+    parts = {"the whole rubric": {question.id for question in questions}}
     for dimension in questionnaire.dimensions:
-        ids = {question.id for question in questionnaire.of_dimension(dimension.key)}
-        capacities = capacity(question for question in rubric.questions if question.id in ids)
-        faults += [
-            f"dimension {dimension.key}: nothing in it speaks for {axis}: raise a level or a weight"
-            for axis, most in zip(("continuity", "execution"), capacities, strict=True)
-            if most == 0
-        ]
-    return faults
+        parts[f"dimension {dimension.key}"] = {question.id for question in questionnaire.of_dimension(dimension.key)}
+    return [
+        Fault(("questions",), f"{name}: nothing in it speaks for {axis}: raise a level or a weight")
+        for name, ids in parts.items()
+        for axis, most in zip(AXES, capacity(question for question in questions if question.id in ids), strict=True)
+        if most == 0
+    ]
 
 
 def as_published(rubric: Rubric, questionnaire: Questionnaire) -> dict[str, Any]:
