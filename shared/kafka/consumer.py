@@ -4,12 +4,13 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any, TypeAlias
 from uuid import UUID
 
 import stamina
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
@@ -32,6 +33,7 @@ STUCK_SECONDS = 20
 UNSETTLED_SECONDS = 60
 GRACE_SECONDS = 20
 IDLE_FETCH_MS = 500
+COMMIT_SECONDS = 5
 
 log = structlog.get_logger(__name__)
 
@@ -95,6 +97,8 @@ class Consumer:
         self._handlers = handlers
         self._gather_ms = gather_ms
         self._broker: KafkaBroker | None = None
+        self._handled: dict[TopicPartition, int] = {}
+        self._is_stopping = False
         self._batch_since: float | None = None
         self._unsettled_since: float | None = time.monotonic()
         self.consumed = 0
@@ -114,6 +118,7 @@ class Consumer:
                 log.debug("consumer.waiting", service=self._database.service, topics=sorted(missing))
                 await asyncio.sleep(0.3)
             self._broker = self._build_broker()
+            self._handled, self._is_stopping = {}, False
             try:
                 await self._broker.start()
                 await self._until_dead()
@@ -123,6 +128,8 @@ class Consumer:
                 await asyncio.sleep(1)
             finally:
                 self._revive()
+                self._is_stopping = True
+                await self._commit()
                 await self._broker.stop()
                 self._broker = None
 
@@ -137,11 +144,28 @@ class Consumer:
         while True:
             await asyncio.sleep(1)
             self._revive()
+            await self._commit()
             faults = self._faults()
             now = time.monotonic()
             self._unsettled_since = (self._unsettled_since or now) if faults else None
             if self._is_dead() or (faults and now - (self._unsettled_since or now) > UNSETTLED_SECONDS):
                 return
+
+    async def _commit(self) -> None:
+        """Tell Kafka how far batches are handled: once a second, for what it has not heard is harmless to repeat."""
+        consumer: AIOKafkaConsumer | None = self._subscribers()[0].consumer
+        if consumer is None:
+            return
+        reached = {
+            partition: offset for partition, offset in self._handled.items() if partition in consumer.assignment()
+        }
+        try:
+            if reached:
+                async with asyncio.timeout(COMMIT_SECONDS):
+                    await consumer.commit(reached)
+            self._handled = {one: offset for one, offset in self._handled.items() if reached.get(one, offset) < offset}
+        except (KafkaError, TimeoutError) as error:
+            log.warning("consumer.not_committed", service=self._database.service, error=type(error).__name__)
 
     def _revive(self) -> None:
         """Start the task that learns where Kafka is anew if it has died: all else, stop() too, waits for it for ever.
@@ -196,16 +220,15 @@ class Consumer:
             logger=logging.getLogger("shared.kafka.client"),
         )
 
-        @broker.subscriber(
+        subscriber = broker.subscriber(
             *sorted(event.topic for event in self._handlers),
             batch=True,
             max_records=MAX_BATCH,
-            batch_timeout_ms=100,
             fetch_min_bytes=MAX_VALUE_BYTES if self._gather_ms else 1,
             fetch_max_wait_ms=self._gather_ms or IDLE_FETCH_MS,
             group_id=self._database.service,
             auto_offset_reset="earliest",
-            ack_policy=AckPolicy.NACK_ON_ERROR,
+            ack_policy=AckPolicy.MANUAL,
             decoder=_raw,
             isolation_level="read_committed",
             session_timeout_ms=6000,
@@ -213,10 +236,25 @@ class Consumer:
             max_poll_interval_ms=300_000,
             no_reply=True,
         )
+        subscriber.get_msg = _next_batch  # type: ignore[method-assign]  # its own sleeps after finding nothing
+
+        @subscriber
         async def on_batch(records: Any) -> None:
-            await self._apply([arrival_of(record) for record in records])
+            await self._take(records)
 
         return broker
+
+    async def _take(self, records: Sequence["ConsumerRecord[bytes | None, bytes | None]"]) -> None:
+        consumer: AIOKafkaConsumer = self._subscribers()[0].consumer
+        try:
+            await self._apply([arrival_of(record) for record in records])
+        except Exception:
+            for record in reversed(records):
+                consumer.seek(TopicPartition(record.topic, record.partition), record.offset)
+            raise
+        self._handled |= {TopicPartition(record.topic, record.partition): record.offset + 1 for record in records}
+        if self._is_stopping:
+            await self._commit()
 
     async def _apply(self, arrivals: list[Arrival]) -> None:
         self._batch_since = time.monotonic()
@@ -262,6 +300,11 @@ def _retrying(on: Any = postgres.is_transient) -> Any:
         wait_max=30,
         wait_jitter=0.2,
     )
+
+
+async def _next_batch(consumer: AIOKafkaConsumer) -> tuple[Any, ...]:
+    found = await consumer.getmany(timeout_ms=IDLE_FETCH_MS, max_records=MAX_BATCH)
+    return tuple(chain(*found.values()))
 
 
 async def _with_readable_headers(message: Any, original: Any) -> Any:
