@@ -1,16 +1,27 @@
 """`advisor rubric`: what an operator does for the rubric owner."""
 
 import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
+from services.assessment import handlers, store
 from services.assessment.domain import document
+from services.assessment.domain.activations import Person, Signed, in_force, standing, state
 from services.assessment.domain.gates import Checked, check
 from services.assessment.domain.gates.source import Source
-from services.terminal import fail, say
+from services.intake.domain.accounts import Account, normalised_email, normalised_name
+from services.intake.store import accounts
+from services.running import CannotRun
+from services.terminal import Data, connected, fail, run, say, settings_of
+from shared.questionnaire import PUBLISHED
+from shared.service import Settings
+
+Json = Annotated[bool, Parameter(name="--json", negative=())]
 
 QUESTIONNAIRES = Path(str(files("shared.questionnaire")))
 GOLDEN_CASES = Path(str(files("services.assessment") / "golden_cases"))
@@ -19,7 +30,7 @@ app = App(name="rubric", help="What each answer is worth, and the thresholds of 
 
 
 @app.command(name="check")
-def check_file(file: Path, /, *, as_json: Annotated[bool, Parameter(name="--json", negative=())] = False) -> None:
+def check_file(file: Path, /, *, as_json: Json = False) -> None:
     """Try a rubric at every gate and say what holds and what to mend, by file and line; 1 unless all hold.
 
     Parameters
@@ -33,6 +44,163 @@ def check_file(file: Path, /, *, as_json: Annotated[bool, Parameter(name="--json
     say(json.dumps(_as_json(checked), indent=2) if as_json else _in_words(checked))
     if not checked.holds:
         raise SystemExit(1)
+
+
+@app.command
+def publish(
+    file: Path,
+    /,
+    *,
+    author: str,
+    signer: str,
+    begin: Annotated[datetime | None, Parameter(name="--from")] = None,
+    reason: str | None = None,
+    data: Data = None,
+) -> None:
+    """Put a rubric in force for new assessments, once every gate holds and a second person signs.
+
+    Published content never changes. Old assessments keep the version that they were made under.
+
+    Parameters
+    ----------
+    file
+        The rubric, as YAML.
+    author
+        Who wrote it: e-mail address, name or account id of somebody with the role rubric_owner.
+    signer
+        Who challenged and signed it: somebody else with that role.
+    begin
+        When it comes into force; at once unless you say. Without a zone it is this machine's time.
+    reason
+        Why, for those who read the history.
+    """
+    text = _text(file)
+    checked = _checked(text, str(file))
+    if not (checked.holds and checked.rubric):
+        say(_in_words(checked))
+        fail(f"{file} is not published. Mend what is listed, then publish it again.")
+    rubric = checked.rubric
+
+    async def publishing(settings: Settings) -> None:
+        signed = await _signed(settings, author, signer, reason)
+        async with connected(settings, "assessment") as database:
+            step, is_new = await handlers.publish(database, rubric, text, signed, begin and begin.astimezone(UTC))
+        verb = "is in force" if step.active_from <= datetime.now(UTC) else "comes into force"
+        when = f"{verb} from {_time(step.active_from)} for questionnaire {step.questionnaire}"
+        if is_new:
+            say(f"Rubric {step.rubric} {when}. Written by {step.author_name}, signed by {step.signer_name}.")
+        else:
+            say(f"Nothing to do: rubric {step.rubric} {when} with this content already.")
+
+    run(publishing(settings_of(data)))
+
+
+@app.command
+def rollback(
+    *,
+    author: str,
+    signer: str,
+    reason: str,
+    questionnaire: str = PUBLISHED,
+    version: str | None = None,
+    data: Data = None,
+) -> None:
+    """Go one step back, to the rubric that was in force before; or take a version back that is not in force yet.
+
+    Old assessments keep the version that they were made under.
+
+    Parameters
+    ----------
+    author
+        Who decided it: e-mail address, name or account id of somebody with the role rubric_owner.
+    signer
+        Who signed it: somebody else with that role.
+    reason
+        Why, for those who read the history.
+    questionnaire
+        The questionnaire whose rubric it is.
+    version
+        What to take back: the rubric in force, unless you name another that is to come.
+    """
+
+    async def going_back(settings: Settings) -> None:
+        signed = await _signed(settings, author, signer, reason)
+        async with connected(settings, "assessment") as database:
+            history = await handlers.roll_back(database, questionnaire, version, signed)
+        now = datetime.now(UTC)
+        current = in_force(history, now)
+        assert current is not None, "a rollback that leaves none is refused"
+        say(f"Rubric {history[-1].rubric} is taken back. Rubric {current.rubric} is in force for {questionnaire}.")
+        for step in standing(history):
+            if step.active_from > now:
+                say(f"Rubric {step.rubric} still comes into force from {_time(step.active_from)}.")
+
+    run(going_back(settings_of(data)))
+
+
+@app.command(name="list")
+def list_rubrics(*, as_json: Json = False, data: Data = None) -> None:
+    """List every step of the history, the newest first: which rubric was put in force or taken back, by whom and why.
+
+    Parameters
+    ----------
+    as_json
+        Answer in JSON.
+    """
+
+    async def listing(settings: Settings) -> None:
+        async with connected(settings, "assessment") as database, database.connection() as connection:
+            steps = await store.history(connection)
+        now = datetime.now(UTC)
+        rows = [
+            {
+                "questionnaire": step.questionnaire,
+                "version": step.rubric,
+                "hash": step.hash,
+                "step": step.kind,
+                "state": state(step, [one for one in steps if one.questionnaire == step.questionnaire], now),
+                "active_from": step.active_from.isoformat(),
+                "at": step.at.isoformat(),
+                "author": step.author_name,
+                "signer": step.signer_name,
+                "reason": step.reason,
+            }
+            for step in reversed(steps)
+        ]
+        if as_json:
+            say(json.dumps(rows, indent=2))
+            return
+        for step, row in zip(reversed(steps), rows, strict=True):
+            people = f"by {step.author_name}, signed by {step.signer_name}" if step.author_name else "with the package"
+            say(
+                f"{row['state'] or 'rollback':10}  {step.rubric}  for {step.questionnaire}  {step.hash[:12]}  "
+                f"from {_time(step.active_from)}  {people}{f': {step.reason}' if step.reason else ''}"
+            )
+
+    run(listing(settings_of(data)))
+
+
+async def _signed(settings: Settings, author: str, signer: str, reason: str | None) -> Signed:
+    async with connected(settings, "intake") as database, database.connection() as connection:
+        people = await accounts.listed(connection, "person")
+    return Signed(_person(people, author), _person(people, signer), reason)
+
+
+def _person(people: Sequence[Account], named: str) -> Person:
+    """The one person who is named by e-mail address, name or id."""
+    address, name = normalised_email(named), normalised_name(named).casefold()
+    found = [one for one in people if address in (one.email, str(one.id)) or name == one.name.casefold()]
+    match found:
+        case [one]:
+            return Person(one.id, one.name, one.roles, one.active)
+        case []:
+            raise CannotRun(f"Nobody with an account is called {named}. Check the name, or use the e-mail address.")
+    addresses = " or ".join(str(one.email) for one in found)
+    raise CannotRun(f"{len(found)} people are called {named}. Use an e-mail address: {addresses}.")
+
+
+def _time(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _text(file: Path) -> str:

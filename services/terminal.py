@@ -13,6 +13,7 @@ from cyclopts import Parameter
 from pydantic import ValidationError
 
 from services import laptop
+from services.assessment.domain.activations import StepRefused
 from services.intake.domain.accounts import EmailTaken, FieldsRefused
 from services.running import CannotRun
 from shared import postgres
@@ -56,7 +57,7 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(work)
-    except (CannotRun, FieldsRefused, EmailTaken) as error:
+    except (CannotRun, FieldsRefused, EmailTaken, StepRefused) as error:
         fail(str(error))
     except (asyncpg.PostgresError, OSError, TimeoutError) as error:
         fail(f"The database cannot be used ({error or type(error).__name__}). Check that the system runs.")

@@ -20,7 +20,8 @@ class NoRubric(Exception):
 async def on_submitted(connection: Connection, event: IntakeSubmitted) -> None:
     """Score a revision once; asked again, say the stored answer again."""
     submission = event.submission
-    known = await store.known(connection, event.intake_id, submission.revision, submission.questionnaire)
+    now = datetime.now(UTC)
+    known = await store.known(connection, event.intake_id, submission.revision, submission.questionnaire, now)
     if known.is_erased:
         return
     if known.fact_id is not None:
@@ -30,7 +31,6 @@ async def on_submitted(connection: Connection, event: IntakeSubmitted) -> None:
         raise NoRubric(f"No rubric is in force for questionnaire {submission.questionnaire}.")
     rubric = await handlers.rubric(connection, known.rubric)
     assessment = assess(submission.answers, rubric, load(submission.questionnaire))
-    now = datetime.now(UTC)
     fact = AssessmentCompleted(
         intake_id=event.intake_id,
         version=submission.revision,

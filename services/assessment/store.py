@@ -1,9 +1,11 @@
 """The SQL of assessment: rubrics and assessments."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from services.assessment.domain.activations import Kind, Signed, Step
 from services.assessment.domain.rubric import Rubric
 from shared.contracts.assessment import AssessmentCompleted
 from shared.postgres import Connection
@@ -18,18 +20,18 @@ class Known:
     rubric: str | None
 
 
-async def known(connection: Connection, intake_id: UUID, revision: int, questionnaire: str) -> Known:
+async def known(connection: Connection, intake_id: UUID, revision: int, questionnaire: str, at: datetime) -> Known:
     """Whether an intake was erased, the fact already said about a revision, and the hash of the rubric in force."""
     row = await connection.fetchrow(
         """
         select exists (select from tombstone where intake_id = $1) as is_erased,
             (select fact_id from assessment where intake_id = $1 and revision = $2) as fact_id,
-            (select hash from rubric where questionnaire = $3 and active_from <= now()
-             order by active_from desc limit 1) as rubric
+            rubric_in_force($3, $4) as rubric
         """,
         intake_id,
         revision,
         questionnaire,
+        at,
     )
     assert row is not None
     return Known(row["is_erased"], row["fact_id"], row["rubric"])
@@ -72,8 +74,44 @@ async def erase(connection: Connection, intake_id: UUID) -> None:
     await connection.execute("delete from assessment where intake_id = $1", intake_id)
 
 
-async def publish_rubric(connection: Connection, rubric: Rubric, content: str) -> None:
-    """Put a rubric in force from now on; a version that is there already stays as it is."""
+async def seed_rubric(connection: Connection, rubric: Rubric, content: str, at: datetime) -> None:
+    """Put a packaged rubric in force; nothing happens where its version is there already."""
+    await connection.execute(
+        """
+        with added as (
+            insert into rubric (version, questionnaire, hash, content) values ($1, $2, $3, $4)
+            on conflict do nothing returning version
+        )
+        insert into activation (kind, rubric, active_from, at) select 'packaged', version, $5, $5 from added
+        """,
+        rubric.version,
+        rubric.questionnaire,
+        rubric.hash,
+        content,
+        at,
+    )
+
+
+async def lock_history(connection: Connection) -> None:
+    """Let nobody else take a step until the transaction ends."""
+    await connection.execute("select pg_advisory_xact_lock(hashtext('assessment rubrics'))")
+
+
+async def history(connection: Connection, questionnaire: str | None = None) -> list[Step]:
+    """All steps, or one questionnaire's, the oldest first."""
+    rows = await connection.fetch(
+        """
+        select id, kind, rubric, questionnaire, hash, active_from, at, undoes, author_name, signer_name, reason
+        from activation join rubric on version = rubric
+        where $1::text is null or questionnaire = $1 order by id
+        """,
+        questionnaire,
+    )
+    return [Step(**row) for row in rows]
+
+
+async def add_rubric(connection: Connection, rubric: Rubric, content: str) -> None:
+    """Keep a rubric; a version that is there already stays as it is."""
     await connection.execute(
         "insert into rubric (version, questionnaire, hash, content) values ($1, $2, $3, $4) on conflict do nothing",
         rubric.version,
@@ -83,15 +121,39 @@ async def publish_rubric(connection: Connection, rubric: Rubric, content: str) -
     )
 
 
-async def rubric_in_force(connection: Connection, questionnaire: str) -> str | None:
-    """The hash of the rubric that scores a questionnaire now, or None."""
-    found: str | None = await connection.fetchval(
+async def add_step(
+    connection: Connection,
+    kind: Kind,
+    rubric: str,
+    signed: Signed,
+    *,
+    active_from: datetime,
+    at: datetime,
+    undoes: int | None = None,
+) -> None:
+    """Add a step to the history."""
+    await connection.execute(
         """
-        select hash from rubric where questionnaire = $1 and active_from <= now()
-        order by active_from desc limit 1
+        insert into activation
+            (kind, rubric, active_from, at, undoes, author, author_name, signer, signer_name, reason)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
         """,
-        questionnaire,
+        kind,
+        rubric,
+        active_from,
+        at,
+        undoes,
+        signed.author.id,
+        signed.author.name,
+        signed.signer.id,
+        signed.signer.name,
+        signed.reason,
     )
+
+
+async def rubric_in_force(connection: Connection, questionnaire: str, at: datetime) -> str | None:
+    """The hash of the rubric that scores a questionnaire at a time, or None."""
+    found: str | None = await connection.fetchval("select rubric_in_force($1, $2)", questionnaire, at)
     return found
 
 

@@ -1,5 +1,6 @@
 """The JSON API of assessment: previews, stored assessments, and the rubric behind them."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -79,7 +80,7 @@ async def of_version(request: Request, version: str, caller: Staff) -> dict[str,
 
 
 async def _in_force(connection: Connection) -> str:
-    rubric_hash = await store.rubric_in_force(connection, PUBLISHED)
+    rubric_hash = await store.rubric_in_force(connection, PUBLISHED, datetime.now(UTC))
     if rubric_hash is None:
         raise Problem(503, "No rubric in force", f"Publish a rubric for questionnaire {PUBLISHED}.")
     return rubric_hash
