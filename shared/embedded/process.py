@@ -132,6 +132,11 @@ class Process:
         """Returns when the process launched last has ended."""
         await asyncio.shield(asyncio.wrap_future(self._exit))
 
+    def kill(self) -> None:
+        """Ends the process launched last by force."""
+        if self._popen is not None:
+            self._popen.kill()
+
     def reason(self) -> str:
         """Why it ended: the signal that ended it, or else its own last complaint or word."""
         code = self._exit.result()

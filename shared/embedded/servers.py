@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from aiokafka.errors import KafkaError
+
 from shared.embedded.errors import EmbeddedError
 from shared.embedded.folder import Folder
 from shared.embedded.kafka import Kafka
@@ -16,6 +18,8 @@ from shared.embedded.tasks import together
 
 DEATHS_TO_GIVE_UP = 5
 SECONDS_TO_COUNT_DEATHS = 60.0
+SECONDS_BETWEEN_QUESTIONS = 5.0
+SILENCES_TO_RESTART = 6
 
 
 @dataclass(frozen=True)
@@ -49,14 +53,31 @@ class Servers:
         return Addresses(database_url, bootstrap_servers)
 
     async def supervise(self) -> None:
-        """Starts a server that dies again on the same address, until cancelled; raises EmbeddedError when it cannot."""
-        await together(self._keep(self._postgres.process), self._keep(self._kafka.process))
+        """Starts a server that dies again on the same address, until cancelled; raises EmbeddedError when it cannot.
+
+        Kafka is also started again when it runs and keeps silent.
+        """
+        await together(self._keep(self._postgres.process), self._keep(self._kafka.process), self._watch_kafka())
 
     async def stop(self) -> None:
         """Stops both in good order and gives the folder back; may be called at any time, and again."""
         if self._folder.is_held:
             await together(asyncio.to_thread(self._postgres.stop), asyncio.to_thread(self._kafka.process.stop))
             self._folder.release()
+
+    async def _watch_kafka(self) -> None:
+        silences = 0
+        while True:
+            await asyncio.sleep(SECONDS_BETWEEN_QUESTIONS)
+            try:
+                await self._kafka.coordinates()
+                silences = 0
+            except (OSError, KafkaError, TimeoutError):
+                silences += 1
+            if silences == SILENCES_TO_RESTART:
+                self._report("Kafka runs but does not answer.")
+                self._kafka.process.kill()
+                silences = 0
 
     async def _keep(self, process: Process) -> None:
         deaths: deque[float] = deque(maxlen=DEATHS_TO_GIVE_UP)

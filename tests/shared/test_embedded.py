@@ -18,7 +18,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from shared.embedded import Addresses, EmbeddedError, Servers
+from shared.embedded import Addresses, EmbeddedError, Servers, kafka, servers
 from shared.embedded.folder import Folder
 from shared.embedded.jars import Jar, ensure_jars, local_repository, locked_jars
 
@@ -162,6 +162,21 @@ async def test_a_killed_kafka_is_back_on_its_address_with_its_records(supervised
     address = supervised.addresses.kafka_bootstrap_servers
     async with AIOKafkaProducer(bootstrap_servers=address, acks="all") as producer:
         server_of(supervised.data, "java").kill()
+        assert await supervised.reports.get() == "Kafka died and is started again: it was ended by SIGKILL."
+        await producer.send_and_wait("kept", b"another")
+    assert await read_record(supervised.addresses) == b"record"
+
+
+async def test_a_kafka_that_runs_but_keeps_silent_is_started_again(
+    supervised: Supervised, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kafka, "SECONDS_TO_ANSWER", 0.5)
+    monkeypatch.setattr(servers, "SECONDS_BETWEEN_QUESTIONS", 0.5)
+    address = supervised.addresses.kafka_bootstrap_servers
+    async with AIOKafkaProducer(bootstrap_servers=address, acks="all") as producer:
+        server_of(supervised.data, "java").suspend()
+        assert await supervised.reports.get() == "Kafka runs but does not answer."
+        monkeypatch.undo()
         assert await supervised.reports.get() == "Kafka died and is started again: it was ended by SIGKILL."
         await producer.send_and_wait("kept", b"another")
     assert await read_record(supervised.addresses) == b"record"
