@@ -7,7 +7,8 @@ from uuid import UUID
 
 from services.assessment.domain.activations import Kind, Signed, Step
 from services.assessment.domain.rubric import Rubric
-from shared.contracts.assessment import AssessmentCompleted
+from services.assessment.domain.shadow import Stored
+from shared.contracts.assessment import AssessmentCompleted, Reason
 from shared.postgres import Connection
 
 
@@ -67,6 +68,42 @@ async def current_assessment(connection: Connection, intake_id: UUID) -> dict[st
         "select assessment from assessment where intake_id = $1 order by revision desc limit 1", intake_id
     )
     return found
+
+
+async def cases(connection: Connection) -> int:
+    """How many intakes have an assessment."""
+    found: int = await connection.fetchval("select count(distinct intake_id) from assessment")
+    return found
+
+
+async def stored_cases(connection: Connection, after: UUID | None, limit: int) -> list[Stored]:
+    """The current revisions of the next intakes in the order of their ids."""
+    rows = await connection.fetch(
+        """
+        select distinct on (intake_id) intake_id, rubric, assessment ->> 'verdict' as verdict,
+            assessment ->> 'strength' as strength, assessment -> 'margin' as margin,
+            assessment -> 'reasons' as reasons, assessment -> 'answers' as answers,
+            assessment -> 'questionnaire' ->> 'version' as questionnaire
+        from assessment where $1::uuid is null or intake_id > $1
+        order by intake_id, revision desc limit $2
+        """,
+        after,
+        limit,
+    )
+    return [
+        Stored(
+            intake_id=row["intake_id"],
+            questionnaire=row["questionnaire"],
+            rubric=row["rubric"],
+            verdict=row["verdict"],
+            strength=row["strength"],
+            margin_low=row["margin"]["low"],
+            margin_high=row["margin"]["high"],
+            reasons=tuple(Reason(**reason) for reason in row["reasons"]),
+            answers={question: answer["level"] for question, answer in row["answers"].items()},
+        )
+        for row in rows
+    ]
 
 
 async def erase(connection: Connection, intake_id: UUID) -> None:

@@ -2,12 +2,7 @@
 
 import asyncio
 import json
-import os
-import subprocess
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -24,12 +19,10 @@ from services.assessment.domain.activations import (
     in_force,
 )
 from services.assessment.domain.rubric import Rubric, parse
-from services.intake import handlers as accounts
 from shared.postgres import Database
-from shared.service import Settings
-from tests.assessment.published import QUESTIONNAIRE, RUBRIC_TEXT
+from tests.assessment.commands import Operator, draft
+from tests.assessment.published import QUESTIONNAIRE
 from tests.assessment.test_edges import hear, submitted
-from tests.assessment.test_rubric_commands import ADVISOR
 
 OWNERS = Signed(
     Person(uuid4(), "Anna Berg", ("rubric_owner",), active=True),
@@ -39,62 +32,49 @@ OWNERS = Signed(
 VERSION = QUESTIONNAIRE.version
 
 
-def draft(version: str, clear: int = 25) -> str:
-    return RUBRIC_TEXT.replace(f'version: "{VERSION}"', f'version: "{version}"', 1).replace(
-        "margin_for_clear: 24", f"margin_for_clear: {clear}"
-    )
-
-
-@pytest.fixture
-async def database(connect: Callable[[str], Awaitable[Database]]) -> Database:
-    found = await connect("assessment")
-    await handlers.seed_rubrics(found)
-    return found
-
-
-async def publish(database: Database, text: str, active_from: datetime | None = None) -> tuple[Step, bool]:
+async def publish(rubrics: Database, text: str, active_from: datetime | None = None) -> tuple[Step, bool]:
     rubric: Rubric = parse(text, QUESTIONNAIRE)
-    return await handlers.publish(database, rubric, text, OWNERS, active_from)
+    return await handlers.publish(rubrics, rubric, text, OWNERS, active_from)
 
 
-async def version_at(database: Database, at: datetime) -> str:
-    async with database.connection() as connection:
+async def version_at(rubrics: Database, at: datetime) -> str:
+    async with rubrics.connection() as connection:
         found = await store.rubric_in_force(connection, VERSION, at)
         assert found is not None
         return (await handlers.rubric(connection, found)).version
 
 
-async def test_a_rubric_comes_into_force_at_its_time_and_not_before(database: Database) -> None:
+async def test_a_rubric_comes_into_force_at_its_time_and_not_before(rubrics: Database) -> None:
     now = datetime.now(UTC)
-    await publish(database, draft("next"), now + timedelta(days=2))
-    await publish(database, draft("sooner"), now + timedelta(days=1))
-    found = [await version_at(database, now + timedelta(hours=hours)) for hours in (0, 23, 25, 47, 49)]
+    await publish(rubrics, draft("next"), now + timedelta(days=2))
+    await publish(rubrics, draft("sooner"), now + timedelta(days=1))
+    found = [await version_at(rubrics, now + timedelta(hours=hours)) for hours in (0, 23, 25, 47, 49)]
     assert found == [VERSION, VERSION, "sooner", "sooner", "next"]
 
 
-async def test_the_database_and_the_history_agree_on_what_is_in_force(database: Database) -> None:
+async def test_the_database_and_the_history_agree_on_what_is_in_force(rubrics: Database) -> None:
     now = datetime.now(UTC)
-    await publish(database, draft("second"))
-    await publish(database, draft("third"), now + timedelta(days=1))
-    await publish(database, draft("fourth"), now + timedelta(days=2))
-    await publish(database, draft("fifth"), now + timedelta(days=1))
-    await handlers.roll_back(database, VERSION, "fourth", OWNERS)
-    await handlers.roll_back(database, VERSION, None, OWNERS)
-    async with database.connection() as connection:
+    await publish(rubrics, draft("second"))
+    await publish(rubrics, draft("third"), now + timedelta(days=1))
+    await publish(rubrics, draft("fourth"), now + timedelta(days=2))
+    await publish(rubrics, draft("fifth"), now + timedelta(days=1))
+    await handlers.roll_back(rubrics, VERSION, "fourth", OWNERS)
+    await handlers.roll_back(rubrics, VERSION, None, OWNERS)
+    async with rubrics.connection() as connection:
         history = await store.history(connection, VERSION)
         for moment in (step.active_from + timedelta(seconds=late) for step in history for late in (-1, 0, 1)):
             found = in_force(history, moment)
             assert await store.rubric_in_force(connection, VERSION, moment) == (found and found.hash)
 
 
-async def test_a_new_rubric_scores_what_comes_and_leaves_what_was(database: Database) -> None:
+async def test_a_new_rubric_scores_what_comes_and_leaves_what_was(rubrics: Database) -> None:
     before, after, later = submitted(uuid4()), submitted(uuid4()), submitted(uuid4())
-    await hear(database, before)
-    await publish(database, draft("next"))
-    await hear(database, after)
-    await handlers.roll_back(database, VERSION, None, OWNERS)
-    await hear(database, later)
-    async with database.connection() as connection:
+    await hear(rubrics, before)
+    await publish(rubrics, draft("next"))
+    await hear(rubrics, after)
+    await handlers.roll_back(rubrics, VERSION, None, OWNERS)
+    await hear(rubrics, later)
+    async with rubrics.connection() as connection:
         rows = await connection.fetch(
             "select intake_id, rubric, assessment -> 'rubric' ->> 'version' said from assessment"
         )
@@ -106,102 +86,58 @@ async def test_a_new_rubric_scores_what_comes_and_leaves_what_was(database: Data
     ]
 
 
-async def test_the_same_content_again_changes_nothing_and_other_content_is_refused(database: Database) -> None:
-    first, was_new = await publish(database, draft("next"))
-    assert (await publish(database, draft("next")), was_new) == ((first, False), True)
+async def test_the_same_content_again_changes_nothing_and_other_content_is_refused(rubrics: Database) -> None:
+    first, was_new = await publish(rubrics, draft("next"))
+    assert (await publish(rubrics, draft("next")), was_new) == ((first, False), True)
     with pytest.raises(VersionTaken):
-        await publish(database, draft("next", clear=26))
-    async with database.connection() as connection:
+        await publish(rubrics, draft("next", clear=26))
+    async with rubrics.connection() as connection:
         assert await connection.fetchval("select count(*) from activation") == 2
 
 
-async def test_what_was_taken_back_can_be_published_again(database: Database) -> None:
-    await publish(database, draft("next"))
-    await handlers.roll_back(database, VERSION, None, OWNERS)
-    assert await version_at(database, datetime.now(UTC)) == VERSION
-    assert (await publish(database, draft("next")))[1]
-    assert await version_at(database, datetime.now(UTC)) == "next"
+async def test_what_was_taken_back_can_be_published_again(rubrics: Database) -> None:
+    await publish(rubrics, draft("next"))
+    await handlers.roll_back(rubrics, VERSION, None, OWNERS)
+    assert await version_at(rubrics, datetime.now(UTC)) == VERSION
+    assert (await publish(rubrics, draft("next")))[1]
+    assert await version_at(rubrics, datetime.now(UTC)) == "next"
 
 
-async def test_nothing_is_put_in_force_from_a_time_that_has_passed(database: Database) -> None:
+async def test_nothing_is_put_in_force_from_a_time_that_has_passed(rubrics: Database) -> None:
     with pytest.raises(BegunAlready):
-        await publish(database, draft("next"), datetime.now(UTC) - timedelta(minutes=1))
+        await publish(rubrics, draft("next"), datetime.now(UTC) - timedelta(minutes=1))
 
 
-async def test_the_first_rubric_has_none_before_it(database: Database) -> None:
+async def test_the_first_rubric_has_none_before_it(rubrics: Database) -> None:
     with pytest.raises(NothingBefore):
-        await handlers.roll_back(database, VERSION, None, OWNERS)
+        await handlers.roll_back(rubrics, VERSION, None, OWNERS)
 
 
 @pytest.mark.parametrize("statement", ["update rubric set content = ''", "delete from activation"])
-async def test_the_database_refuses_to_change_what_was_published(database: Database, statement: str) -> None:
-    async with database.connection() as connection:
+async def test_the_database_refuses_to_change_what_was_published(rubrics: Database, statement: str) -> None:
+    async with rubrics.connection() as connection:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.execute(statement)
 
 
-async def test_of_two_who_publish_one_version_at_once_one_is_refused(database: Database) -> None:
+async def test_of_two_who_publish_one_version_at_once_one_is_refused(rubrics: Database) -> None:
     answers = await asyncio.gather(
-        *(publish(database, draft("next", clear)) for clear in (25, 26)), return_exceptions=True
+        *(publish(rubrics, draft("next", clear)) for clear in (25, 26)), return_exceptions=True
     )
     assert sorted(type(answer).__name__ for answer in answers) == ["VersionTaken", "tuple"]
 
 
-async def test_of_many_who_publish_the_same_at_once_one_takes_the_step(database: Database) -> None:
-    answers = await asyncio.gather(*(publish(database, draft("next")) for _ in range(5)))
+async def test_of_many_who_publish_the_same_at_once_one_takes_the_step(rubrics: Database) -> None:
+    answers = await asyncio.gather(*(publish(rubrics, draft("next")) for _ in range(5)))
     assert sorted(is_new for _, is_new in answers) == [False] * 4 + [True]
     assert len({step for step, _ in answers}) == 1
 
 
-async def test_of_two_who_go_back_at_once_each_goes_one_step(database: Database) -> None:
+async def test_of_two_who_go_back_at_once_each_goes_one_step(rubrics: Database) -> None:
     for version in ("second", "third"):
-        await publish(database, draft(version))
-    await asyncio.gather(*(handlers.roll_back(database, VERSION, None, OWNERS) for _ in range(2)))
-    assert await version_at(database, datetime.now(UTC)) == VERSION
-
-
-@dataclass(frozen=True)
-class Operator:
-    """Runs commands against the test's own database."""
-
-    environment: dict[str, str]
-    folder: Path
-
-    async def __call__(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        return await asyncio.to_thread(
-            subprocess.run,
-            [ADVISOR, "rubric", *arguments],
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    def file(self, text: str) -> Path:
-        path = self.folder / "draft.yaml"
-        path.write_text(text, encoding="utf-8")
-        return path
-
-
-@pytest.fixture
-async def operator(
-    settings: Settings, connect: Callable[[str], Awaitable[Database]], database: Database, tmp_path: Path
-) -> Operator:
-    intake = await connect("intake")
-    for email, name, roles in (
-        ("anna@example.com", "Anna Berg", ["rubric_owner"]),
-        ("ida@example.com", "Ida Ott", ["sales", "rubric_owner"]),
-        ("ida.ott@example.com", "Ida Ott", ["sales"]),
-    ):
-        await accounts.add_account(intake, settings, email=email, name=name, roles=roles)
-    environment = os.environ | {
-        "ADVISOR_DATABASE_URL": settings.database_url.get_secret_value(),
-        "ADVISOR_KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
-        "ADVISOR_PUBLIC_URL": settings.public_url,
-        "ADVISOR_LINK_SECRET": settings.link_secret.get_secret_value() if settings.link_secret else "",
-        "ADVISOR_VERIFICATION_KEYS": json.dumps(settings.verification_keys),
-    }
-    return Operator(environment, tmp_path)
+        await publish(rubrics, draft(version))
+    await asyncio.gather(*(handlers.roll_back(rubrics, VERSION, None, OWNERS) for _ in range(2)))
+    assert await version_at(rubrics, datetime.now(UTC)) == VERSION
 
 
 async def test_an_operator_publishes_goes_back_and_sees_who_did_what(operator: Operator) -> None:
@@ -262,10 +198,10 @@ async def test_a_publication_that_is_refused_says_what_to_do(
     assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", f"advisor: {sentence}\n")
 
 
-async def test_a_rubric_that_does_not_pass_is_not_published(operator: Operator, database: Database) -> None:
+async def test_a_rubric_that_does_not_pass_is_not_published(operator: Operator, rubrics: Database) -> None:
     text = draft("next").replace("weight_bp: 597", "weight_bp: 596")
     ended = await operator("publish", operator.file(text), "--author", "anna berg", "--signer", "ida@example.com")
     assert ended.returncode == 1
     assert "the weights add up to 9999, not to 10000" in ended.stdout
-    async with database.connection() as connection:
+    async with rubrics.connection() as connection:
         assert await connection.fetchval("select count(*) from rubric") == 1

@@ -2,11 +2,11 @@
 
 import json
 import subprocess
-import sys
 from importlib.resources import files
 from pathlib import Path
 
-ADVISOR = Path(sys.executable).with_name("advisor")
+from tests.assessment.commands import ADVISOR
+
 PACKAGED = Path(str(files("services.assessment") / "rubrics" / "2026-11.yaml"))
 
 

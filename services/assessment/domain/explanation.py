@@ -84,17 +84,17 @@ def _conceivable_reasons(scale: Scale) -> tuple[Reason, ...]:
     return tuple(
         Reason(side="continuity" if distance > 0 else "execution", question=question, answer=key, points=points)
         for distance, question, key in distances
-        if (points := _tenths(abs(distance), capacity) / 10) > 0
+        if (points := tenths(abs(distance), capacity) / 10) > 0
     )
 
 
-def _tenths(numerator: int | Fraction, capacity: int) -> int:
+def tenths(numerator: int | Fraction, capacity: int) -> int:
     """Points in tenths, half up, where `capacity` makes 100 points."""
     return (2000 * numerator + capacity) // (2 * capacity)
 
 
 def _score(low: int, high: int, capacity: int, known: bool) -> Score:
-    least, most = _tenths(low, capacity) / 10, _tenths(high, capacity) / 10
+    least, most = tenths(low, capacity) / 10, tenths(high, capacity) / 10
     return Score(value=least if known else None, low=least, high=most)
 
 
@@ -102,7 +102,7 @@ def _apportioned(numerators: Sequence[int], capacity: int) -> list[int]:
     """Tenths, each at most one off its exact value, that add up to the tenths of the sum."""
     parts = [divmod(1000 * numerator, capacity) for numerator in numerators]
     shown = [whole for whole, _ in parts]
-    left_over = _tenths(sum(numerators), capacity) - sum(shown)
+    left_over = tenths(sum(numerators), capacity) - sum(shown)
     by_remainder = sorted(range(len(parts)), key=lambda index: -parts[index][1])
     for index in by_remainder[:left_over]:
         shown[index] += 1

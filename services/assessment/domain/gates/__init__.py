@@ -26,7 +26,7 @@ class Gate:
 
 @dataclass(frozen=True)
 class Checked:
-    """What every gate found, and the rubric with its questionnaire where all of them hold."""
+    """What every gate found, and the questionnaire; the rubric is there where it can score, gates or not."""
 
     gates: tuple[Gate, ...]
     rubric: Rubric | None
@@ -76,7 +76,7 @@ def check(draft: Source, catalogue: Source | None, golden: Source | None, known:
         _gate("verdicts", "Answers can lead to each verdict, and to a clear one.", draft, verdicts(fit, questionnaire)),
         Gate("golden cases", *golden_cases(draft, golden, fit, questionnaire)),
     )
-    return Checked(gates, rubric, questionnaire)
+    return Checked(gates, fit, questionnaire)
 
 
 def _gate(name: str, promise: str, source: Source, faults: list[Fault] | None) -> Gate:

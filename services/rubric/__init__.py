@@ -5,17 +5,20 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from services import laptop
 from services.assessment import handlers, store
 from services.assessment.domain import document
 from services.assessment.domain.activations import Person, Signed, in_force, standing, state
 from services.assessment.domain.gates import Checked, check
 from services.assessment.domain.gates.source import Source
+from services.assessment.domain.shadow import Shadow
 from services.intake.domain.accounts import Account, normalised_email, normalised_name
 from services.intake.store import accounts
+from services.rubric.words import gates_as_json, gates_in_words, report_in_words, time_in_words
 from services.running import CannotRun
 from services.terminal import Data, connected, fail, run, say, settings_of
 from shared.questionnaire import PUBLISHED
@@ -23,6 +26,7 @@ from shared.service import Settings
 
 Json = Annotated[bool, Parameter(name="--json", negative=())]
 
+PAGE = 2000
 QUESTIONNAIRES = Path(str(files("shared.questionnaire")))
 GOLDEN_CASES = Path(str(files("services.assessment") / "golden_cases"))
 
@@ -41,9 +45,47 @@ def check_file(file: Path, /, *, as_json: Json = False) -> None:
         Answer in JSON.
     """
     checked = _checked(_text(file), str(file))
-    say(json.dumps(_as_json(checked), indent=2) if as_json else _in_words(checked))
+    say(json.dumps(gates_as_json(checked), indent=2) if as_json else gates_in_words(checked))
     if not checked.holds:
         raise SystemExit(1)
+
+
+@app.command
+def shadow(
+    file: Path, /, *, report: Annotated[Path | None, Parameter(name="--json")] = None, data: Data = None
+) -> None:
+    """Score every stored case under a draft and compare: what would change, for which cases, and why.
+
+    What was said of a case comes from its own assessment. Nothing is stored.
+
+    Parameters
+    ----------
+    file
+        The draft, as YAML. It need not pass the gates, but it must score a questionnaire.
+    report
+        Also write everything that was found to this file, as JSON.
+    """
+    text = _text(file)
+    checked = _checked(text, str(file))
+    if checked.rubric is None or checked.questionnaire is None:
+        say(gates_in_words(checked))
+        fail(f"{file} cannot score anything yet. Mend what is listed.")
+    compared = Shadow(checked.rubric, checked.questionnaire)
+
+    async def comparing(settings: Settings) -> None:
+        async with connected(settings, "assessment") as database, database.connection() as connection:
+            count, done, last = await store.cases(connection), 0, None
+            while page := await store.stored_cases(connection, last, PAGE):
+                compared.add(page)
+                done, last = done + len(page), page[-1].intake_id
+                if count > PAGE:
+                    laptop.report(f"{done} of {count} cases")
+
+    run(comparing(settings_of(data)))
+    found = compared.report()
+    say(report_in_words(found))
+    if report is not None:
+        report.write_text(found.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
 @app.command
@@ -77,7 +119,7 @@ def publish(
     text = _text(file)
     checked = _checked(text, str(file))
     if not (checked.holds and checked.rubric):
-        say(_in_words(checked))
+        say(gates_in_words(checked))
         fail(f"{file} is not published. Mend what is listed, then publish it again.")
     rubric = checked.rubric
 
@@ -86,7 +128,7 @@ def publish(
         async with connected(settings, "assessment") as database:
             step, is_new = await handlers.publish(database, rubric, text, signed, begin and begin.astimezone(UTC))
         verb = "is in force" if step.active_from <= datetime.now(UTC) else "comes into force"
-        when = f"{verb} from {_time(step.active_from)} for questionnaire {step.questionnaire}"
+        when = f"{verb} from {time_in_words(step.active_from)} for questionnaire {step.questionnaire}"
         if is_new:
             say(f"Rubric {step.rubric} {when}. Written by {step.author_name}, signed by {step.signer_name}.")
         else:
@@ -133,7 +175,7 @@ def rollback(
         say(f"Rubric {history[-1].rubric} is taken back. Rubric {current.rubric} is in force for {questionnaire}.")
         for step in standing(history):
             if step.active_from > now:
-                say(f"Rubric {step.rubric} still comes into force from {_time(step.active_from)}.")
+                say(f"Rubric {step.rubric} still comes into force from {time_in_words(step.active_from)}.")
 
     run(going_back(settings_of(data)))
 
@@ -174,7 +216,7 @@ def list_rubrics(*, as_json: Json = False, data: Data = None) -> None:
             people = f"by {step.author_name}, signed by {step.signer_name}" if step.author_name else "with the package"
             say(
                 f"{row['state'] or 'rollback':10}  {step.rubric}  for {step.questionnaire}  {step.hash[:12]}  "
-                f"from {_time(step.active_from)}  {people}{f': {step.reason}' if step.reason else ''}"
+                f"from {time_in_words(step.active_from)}  {people}{f': {step.reason}' if step.reason else ''}"
             )
 
     run(listing(settings_of(data)))
@@ -197,10 +239,6 @@ def _person(people: Sequence[Account], named: str) -> Person:
             raise CannotRun(f"Nobody with an account is called {named}. Check the name, or use the e-mail address.")
     addresses = " or ".join(str(one.email) for one in found)
     raise CannotRun(f"{len(found)} people are called {named}. Use an e-mail address: {addresses}.")
-
-
-def _time(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _text(file: Path) -> str:
@@ -228,35 +266,3 @@ def _packaged(folder: Path, version: str) -> Source | None:
         return None
     name = found.relative_to(Path.cwd()) if found.is_relative_to(Path.cwd()) else found
     return Source(str(name), document.read(found.read_text(encoding="utf-8")))
-
-
-def _in_words(checked: Checked) -> str:
-    lines = []
-    for gate in checked.gates:
-        if gate.mends:
-            lines.append(f"to mend  {gate.name}")
-            lines += [f"         - {mend.file}:{mend.line}: {mend.message}." for mend in gate.mends]
-        else:
-            lines.append(f"{'waits  ' if gate.mends is None else 'holds  '}  {gate.name}: {gate.promise}")
-    if checked.rubric is not None and checked.holds:
-        rubric = checked.rubric
-        lines.append(f"Rubric {rubric.version} for questionnaire {rubric.questionnaire} passes every gate.")
-    else:
-        count = sum(len(gate.mends or ()) for gate in checked.gates)
-        lines.append(f"To mend: {count}. What waits is tried once the rest holds.")
-    return "\n".join(lines)
-
-
-def _as_json(checked: Checked) -> dict[str, Any]:
-    return {
-        "holds": checked.holds,
-        "gates": [
-            {
-                "name": gate.name,
-                "state": "waits" if gate.mends is None else "to_mend" if gate.mends else "holds",
-                "promise": gate.promise,
-                "mends": [mend._asdict() for mend in gate.mends or ()],
-            }
-            for gate in checked.gates
-        ],
-    }
