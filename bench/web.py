@@ -103,6 +103,14 @@ class Client:
         status, _ = await self._ask(f"GET /api/recommendation/intakes/{intake_id} {self._head}\r\n".encode())
         return status == 200
 
+    async def preview(self, body: bytes) -> bytes:
+        """The assessment of these answers, as it was sent."""
+        headers = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        status, answer = await self._ask(f"POST /api/assessment/preview {self._head}{headers}\r\n".encode() + body)
+        if status != 200:
+            raise RuntimeError(f"A preview was answered with {status}: {answer.decode()}")
+        return answer
+
     async def _ask(self, request: bytes) -> tuple[int, bytes]:
         reader, writer = connection = await self._free.get()
         writer.write(request)
