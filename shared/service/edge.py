@@ -74,7 +74,8 @@ def _problem(scope: Scope, error: Exception) -> Problem:
         case NotSignedIn():
             return Problem(401, "Sign in", "Send a valid token in the header Authorization, as: Bearer TOKEN.")
         case NotAllowed():
-            return Problem(403, "This account may not do that", str(error))
+            way_on = {} if _is_api(scope["path"]) else {"action": {"label": "See your roles", "href": "/account/"}}
+            return Problem(403, "This account may not do that", f"{error} Ask an admin for it.", **way_on)
         case RequestValidationError():
             fault = error.errors()[0]
             advice = "Give an id as it was handed out." if fault["type"] == "uuid_parsing" else fault["msg"]

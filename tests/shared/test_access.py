@@ -254,5 +254,5 @@ async def test_a_route_lets_pass_only_the_roles_it_names(settings: Settings) -> 
         for role, expected in {"admin": 200, "rubric_owner": 200, "sales": 403, "account_manager": 403}.items():
             answer = await http.get("/api/intake/accounts", headers=bearer(settings, role))  # type: ignore[arg-type]
             assert answer.status_code == expected
-        assert answer.json()["detail"] == "This needs the role admin or rubric owner."
+        assert answer.json()["detail"] == "This needs the role admin or rubric owner. Ask an admin for it."
         assert (await http.get("/api/intake/accounts", headers=bearer(settings))).status_code == 403

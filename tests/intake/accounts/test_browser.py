@@ -121,5 +121,5 @@ async def test_accounts_are_looked_after_in_a_browser(
     await other.goto(link)
     await is_well_made(other)
 
-    await page.get_by_role("link", name="Your account").click()
+    await page.get_by_role("link", name="Ada Admin").click()
     await is_well_made(page)
