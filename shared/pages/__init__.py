@@ -19,7 +19,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from shared import questionnaire
-from shared.pages.drawings import head_to_head, two_bars
+from shared.pages.drawings import head_to_head, outlook_parts, sampling_error, two_bars
 
 STATIC = Path(__file__).parent / "static"
 LANGUAGE = "en"
@@ -67,12 +67,16 @@ def pages(package: str, static: str) -> Pages:
         "ago": ago,
         "exact": exact,
         "number": number,
+        "of_hundred": of_hundred,
         "words": words,
         "country": country,
         "question_text": question_text,
+        "question_why": question_why,
         "level_text": level_text,
         "two_bars": two_bars,
         "head_to_head": head_to_head,
+        "outlook_parts": outlook_parts,
+        "sampling_error": sampling_error,
     }
     environment.globals |= {"asset": asset, "countries": countries, "staff": None, "layout": "wide"}
     return Pages(environment)
@@ -116,6 +120,16 @@ def number(value: float) -> str:
     return format_decimal(value, "#,##0.0", locale=LANGUAGE)
 
 
+def of_hundred(share: float) -> str:
+    """A share of 0 to 1 as it is read: `79 of 100`. Only what is none or all is said to be."""
+    points = round(100 * share)
+    if points == 0 and share > 0:
+        return "fewer than 1 of 100"
+    if points == 100 and share < 1:
+        return "more than 99 of 100"
+    return f"{points} of 100"
+
+
 def words(key: str) -> str:
     """A key as it is read: `finance_and_insurance` becomes `Finance and insurance`."""
     return key.replace("_", " ").capitalize()
@@ -137,6 +151,11 @@ def country(code: str) -> str:
 def question_text(question: str, version: str) -> str:
     """The words of a question in a version of the questionnaire."""
     return questionnaire.load(version).question(question).text
+
+
+def question_why(question: str, version: str) -> str:
+    """Why a question is asked."""
+    return questionnaire.load(version).question(question).why
 
 
 def level_text(level: str, question: str, version: str) -> str:

@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil, sqrt
 from typing import Literal
 
-from shared.contracts.assessment import Contribution, Score, Scores
+from shared.contracts.assessment import Contribution, Outlook, Score, Scores, Verdict
 
 Axis = Literal["continuity", "execution"]
+
+# As on the head-to-head chart, execution to the left and continuity to the right.
+_ACROSS: tuple[Verdict, ...] = ("execution", "unclear", "both", "continuity")
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,16 @@ class Row:
 
     contribution: Contribution
     side: Axis | None
+    start: float
+    width: float
+
+
+@dataclass(frozen=True)
+class Part:
+    """One verdict's stretch of the outlook's bar."""
+
+    verdict: Verdict
+    share: float
     start: float
     width: float
 
@@ -57,3 +71,18 @@ def _side(margin: float | None) -> Axis | None:
     if not margin:
         return None
     return "continuity" if margin > 0 else "execution"
+
+
+def outlook_parts(outlook: Outlook) -> list[Part]:
+    """The verdicts that have a share, from execution to continuity."""
+    parts, start = [], 0.0
+    for verdict in _ACROSS:
+        if share := outlook.shares.get(verdict, 0):
+            parts.append(Part(verdict, share, 100 * start, 100 * share))
+            start += share
+    return parts
+
+
+def sampling_error(outlook: Outlook) -> int:
+    """Two standard errors of a share of one half, in points rounded up; a sample's figures are seldom further off."""
+    return ceil(100 / sqrt(outlook.ways))

@@ -6,8 +6,10 @@ import threading
 import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 import uvicorn
@@ -24,10 +26,21 @@ from starlette.testclient import TestClient
 
 import shared.pages
 from services import __path__ as services_path
-from shared.contracts.assessment import Contribution, Dimension, Score, Scores
+from shared.access import Principal
+from shared.contracts.assessment import (
+    Change,
+    Contribution,
+    Dimension,
+    IfAnswered,
+    NextQuestion,
+    Outlook,
+    Score,
+    Scores,
+    Verdict,
+)
 from shared.contracts.recommendation import ProposalState
-from shared.pages import Pages, ago, countries, country, exact, number, pages, static_app, words
-from shared.pages.drawings import head_to_head, two_bars
+from shared.pages import Pages, ago, countries, country, exact, number, of_hundred, pages, static_app, words
+from shared.pages.drawings import head_to_head, outlook_parts, sampling_error, two_bars
 from shared.questionnaire import PUBLISHED, load
 
 PACKAGE = Path(shared.pages.__file__).parent
@@ -74,6 +87,8 @@ CASE = """
 {% from "pieces/bars.html" import contributions, dimensions, two_scores %}
 {% from "pieces/forms.html" import button, button_row %}
 {% from "pieces/messages.html" import empty, notice, state_badge, verdict_badge, when %}
+{% from "pieces/outlook.html" import changed_answers, outlook_bar, outlook_sentence %}
+{% from "pieces/outlook.html" import staff_verdicts, where_answers_lead %}
 {% from "pieces/table.html" import table %}
 {% block title %}Case{% endblock %}
 {% block content %}
@@ -87,6 +102,12 @@ CASE = """
   <h2>Both needs, on one scale</h2>
   {{ two_scores(open_scores) }}
   {{ two_scores(known_scores) }}
+  {% for outlook in outlooks %}
+    <h2>{{ outlook_sentence(outlook, staff_verdicts) }}</h2>
+    {{ outlook_bar(outlook, staff_verdicts, {"unclear": "Neither need leads by enough."}) }}
+  {% endfor %}
+  {{ where_answers_lead(next_question, version, staff_verdicts, false) }}
+  {{ changed_answers(changes, version, ("Now", "And now"), "Needed") }}
   <h2>Each dimension for itself</h2>
   {{ dimensions(dimension_list) }}
   <h2>What each answer adds</h2>
@@ -130,7 +151,22 @@ CONTRIBUTIONS = (
     contribution("deadline", "wished", -1.2),
     contribution("funding", "yearly_reviewed", 0),
 )
+SHARES: dict[Verdict, float] = {"execution": 0.004, "unclear": 0.206, "both": 0.0, "continuity": 0.79}
+SAMPLE = Outlook(shares=SHARES, leading="continuity", ways=2187, exact=False)
+SETTLED = Outlook(shares={"continuity": 1.0, "execution": 0.0}, leading="continuity", ways=16, exact=True)
+NO_WAY = Outlook(shares={"contradictory": 1.0, "continuity": 0.0}, leading="contradictory", ways=4, exact=True)
+SPLIT = Outlook(shares={"both": 0.5, "unclear": 0.5}, leading="unclear", ways=1, exact=True)
+ENDS = (
+    IfAnswered(answer="finish_and_stop", leading="execution", share=0.574),
+    IfAnswered(answer="steady_growth", leading="continuity", share=1.0),
+)
 CASE_CONTEXT: dict[str, Any] = {
+    "outlooks": (SAMPLE, SETTLED, NO_WAY, SPLIT),
+    "next_question": NextQuestion(question="aim", if_answered=ENDS),
+    "changes": [
+        Change.model_validate({"question": "aim", "from": "steady_growth", "to": "finish_and_stop"}),
+        Change.model_validate({"question": "horizon", "from": "over_12_months", "to": "under_3_months"}),
+    ],
     "now": NOW,
     "earlier": NOW - timedelta(hours=30),
     "open_scores": OPEN,
@@ -471,6 +507,78 @@ def test_staff_see_the_places_their_roles_open(client: TestClient) -> None:
         ("/account/", ""),
     ]
     assert "<nav" not in client.get("/questionnaire").text
+
+
+def test_an_admin_finds_people_and_keys_and_is_in_one_place_at_a_time(gallery: Pages) -> None:
+    admin = Principal(UUID(int=1), UUID(int=2), Staff.name, ("admin",), 1)
+    for path, here in (("/account/people/7", "People"), ("/account/keys", "API keys"), ("/account/", Staff.name)):
+        request = Request({"type": "http", "path": path, "headers": [], "query_string": b"", "server": ("here", 80)})
+        page = gallery.environment.from_string('{% extends "base.html" %}').render(request=request, staff=admin)
+        places = re.findall(r'href="/account/[^"]*"( aria-current="true")?>([^<]+)<', page)
+        assert [name for _, name in places] == ["People", "API keys", Staff.name]
+        assert [name for current, name in places if current] == [here]
+
+
+@pytest.mark.parametrize(
+    ("share", "read"),
+    [
+        (0, "0 of 100"),
+        (0.0001, "fewer than 1 of 100"),
+        (0.005, "fewer than 1 of 100"),
+        (0.0051, "1 of 100"),
+        (0.79, "79 of 100"),
+        (0.9949, "99 of 100"),
+        (0.9999, "more than 99 of 100"),
+        (1, "100 of 100"),
+    ],
+)
+def test_a_share_is_all_or_none_only_where_it_is(share: float, read: str) -> None:
+    assert of_hundred(share) == read
+
+
+@given(st.lists(st.integers(0, 9), min_size=4, max_size=4).filter(any))
+def test_the_outlooks_bar_is_filled_from_end_to_end_by_the_verdicts_that_have_a_share(counts: list[int]) -> None:
+    verdicts: tuple[Verdict, ...] = ("continuity", "execution", "both", "unclear")
+    shares = {verdict: count / sum(counts) for verdict, count in zip(verdicts, counts, strict=True)}
+    parts = outlook_parts(Outlook(shares=shares, leading="both", ways=7, exact=True))
+    assert {part.verdict: part.share for part in parts} == {key: share for key, share in shares.items() if share}
+    for part, following in pairwise(parts):
+        assert part.start + part.width == pytest.approx(following.start)
+    assert parts[0].start == 0
+    assert parts[-1].start + parts[-1].width == pytest.approx(100)
+
+
+@given(st.integers(1, 10_000))
+def test_a_sample_admits_two_standard_errors(ways: int) -> None:
+    error = sampling_error(Outlook(shares={}, leading="unclear", ways=ways, exact=False))
+    assert error >= 100 * 2 * (0.5 * 0.5 / ways) ** 0.5 > error - 1
+
+
+def test_the_outlook_is_told_in_words_and_figures_and_claims_no_more_than_it_is(client: TestClient) -> None:
+    page = " ".join(re.sub(r"<[^>]+>", " ", client.get("/reviews/case").text).split())
+    for sentence in (
+        "In 79 of 100 ways in which the open answers could fall, continuity leads",
+        "Execution fewer than 1 of 100 Too close to call 21 of 100 Neither need leads by enough. Continuity 79 of 100",
+        "This is a sample of 2,187 that fit together, so a figure is seldom off by more than 3.",
+        "However the open answers fall, continuity leads",
+        "These are all 16 ways that fit the other answers.",
+        "No way to fill in the open answers fits the others",
+        "In 50 of 100 ways in which the open answers could fall, it is too close to call That is the largest share,",
+        "Only one way fits the other answers. Each possible answer counts the same",
+        "“One finished thing, then stop (site, migration, integration)” in 57 of 100 ways execution leads",
+        "“Steady growth of a product that already runs” in every way that was looked at continuity leads",
+        "And now “Over 12 months” Needed “Under 3 months”",
+    ):
+        assert sentence in page
+
+
+def test_a_question_that_moves_nothing_is_said_to(gallery: Pages) -> None:
+    source = """{% from "pieces/outlook.html" import staff_verdicts, where_answers_lead %}
+    {{ where_answers_lead(next, "2026-11", staff_verdicts, true) }}"""
+    ends = tuple(IfAnswered(answer=key, leading="continuity", share=1) for key in ("finish_and_stop", "steady_growth"))
+    html = gallery.environment.from_string(source).render(next=NextQuestion(question="aim", if_answered=ends))
+    assert "No answer to it would lead elsewhere" in html
+    assert "<ul" not in html
 
 
 def test_the_error_page_keeps_its_status_and_says_what_to_do_next(client: TestClient) -> None:
