@@ -5,20 +5,22 @@ import re
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 import pytest
 import uvicorn
 from axe_playwright_python.async_playwright import Axe
 from fastapi import FastAPI
+from httpx2 import AsyncClient
 from playwright.async_api import Browser, BrowserContext, Page, Route, ViewportSize, async_playwright, expect
 
 from services.intake.app import service
 from shared.postgres import Database
 from shared.questionnaire import load
 from shared.service import Settings, build
-from tests.assessment.archetypes import SAAS_SCALE_UP
-from tests.intake.prospect import NORDWIND, id_of, score
+from tests.assessment.archetypes import SAAS_SCALE_UP, START_UP_MVP
+from tests.intake.prospect import NORDWIND, id_of, score, sent
 
 CHROMIUM = Path("/usr/bin/chromium")
 CHROMIUM_ARGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
@@ -152,6 +154,34 @@ async def test_a_prospect_goes_from_the_start_to_the_result(
         await page.get_by_role("link", name="See the answers you sent").click()
         await expect(page.get_by_role("heading", level=1)).to_have_text("These are the answers you sent")
         await look(page)
+
+
+RESULTS = {
+    "nothing known": {},
+    "half open": dict(list(START_UP_MVP.items())[::2]),
+    "undecided": START_UP_MVP,
+    "contradictory": SAAS_SCALE_UP | {"requirements": "written"},
+}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("answers", RESULTS.values(), ids=RESULTS.keys())
+async def test_a_result_is_accessible_and_fits_whatever_is_open_and_however_large_the_text(
+    chromium: Browser, app: FastAPI, address: str, answers: dict[str, str], scheme: Literal["light", "dark"]
+) -> None:
+    async with await chromium.new_context(viewport=PHONE, color_scheme=scheme) as context:
+        await context.add_init_script(WATCH)
+        page = await context.new_page()
+        async with AsyncClient(base_url=address) as client:
+            draft = await sent(client, answers)
+        database: Database = app.state.database
+        await score(database, id_of(draft))
+        await page.goto(f"{address}{draft}/status")
+        for closed in await page.locator("details").all():
+            await closed.locator("summary").click()
+        await look(page)
+        await page.evaluate("document.documentElement.style.fontSize = '200%'")
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 async def test_a_step_can_be_answered_with_the_keyboard_alone(window: BrowserContext, address: str) -> None:

@@ -17,13 +17,13 @@ from services.intake.domain.drafts import KEPT
 from services.intake.domain.submission import CONSENT_TEXT
 from services.intake.store import drafts, intakes
 from shared import erasure
-from shared.contracts.assessment import Strength, Verdict
+from shared.contracts.assessment import Assessment, Strength, Verdict
 from shared.contracts.intake import IntakeSubmitted
 from shared.contracts.recommendation import RecommendationAssigned, RecommendationProposed, RecommendationReviewed
 from shared.postgres import Database
 from shared.questionnaire import UNKNOWN, load
 from shared.service import Settings, build
-from tests.assessment.archetypes import DEADLINE_MIGRATION, SAAS_SCALE_UP
+from tests.assessment.archetypes import DEADLINE_MIGRATION, SAAS_SCALE_UP, START_UP_MVP
 from tests.intake.prospect import NORDWIND, begun, fill, form_on, id_of, save, score, send, sent, text_of
 
 CATALOGUE = load()
@@ -170,6 +170,7 @@ async def test_the_status_page_asks_for_news_until_the_result_stands(client: Asy
 VERDICTS = {
     "continuity": (SAAS_SCALE_UP, "Your answers point to steady work that keeps its knowledge"),
     "execution": (DEADLINE_MIGRATION, "Your answers point to a clear result by a date"),
+    "unclear": (START_UP_MVP, "Your answers point both ways, and neither way clearly"),
     "incomplete": ({}, "Too much is still open for a firm result"),
     "contradictory": (
         SAAS_SCALE_UP | {"requirements": "written", "horizon": "under_3_months", "funding": "fixed_sum"},
@@ -204,8 +205,90 @@ async def test_the_result_says_what_the_answers_point_to_and_never_how_to_contra
         assert next(rule.ask for rule in CATALOGUE.contradictions if rule.id == check.id) in shown
     for score_ in (intake.assessment.scores.continuity, intake.assessment.scores.execution):
         assert (f"{score_.low:.1f} to {score_.high:.1f}" if score_.value is None else f"{score_.value:.1f}") in shown
+    own_words = shown
+    for question in CATALOGUE.questions:
+        for text in (question.text, question.why, *(level.text for level in question.levels)):
+            own_words = own_words.replace(text, "")
     for word in ("dedicated", "project-based", "hybrid", "fixed price", "retainer", "milestones", "discovery"):
-        assert word not in shown.lower()
+        assert word not in own_words.lower()
+
+
+async def shown_for(client: AsyncClient, database: Database, answers: dict[str, str]) -> tuple[Assessment, str]:
+    """The assessment of these answers, and what their result says."""
+    draft = await sent(client, answers)
+    await score(database, id_of(draft))
+    async with database.connection() as connection:
+        intake = await intakes.status(connection, id_of(draft))
+    assert intake is not None
+    assert intake.assessment is not None
+    return intake.assessment, text_of(await client.get(f"{draft}/status"))
+
+
+async def test_the_outlook_leads_where_answers_are_open_and_says_what_it_is(
+    client: AsyncClient, database: Database
+) -> None:
+    assessment, shown = await shown_for(client, database, {"change_rate": "weekly"})
+    assert assessment.outlook is not None
+    assert not assessment.outlook.exact
+    lead = "In 48 of 100 ways in which the open answers could fall, your answers point to steady work"
+    assert shown.index(lead) < shown.index("How strong each need is")
+    assert "That is the largest share, and not most of them" in shown
+    assert "A clear result by a date 7 of 100 The work has an end that can be named" in shown
+    assert "Neither clearly 45 of 100 Neither need leads by enough" in shown
+    assert "This is a sample of 1,691 that fit together, so a figure is seldom off by more than 3." in shown
+    assert "is no forecast" in shown
+    settled, shown = await shown_for(client, database, SAAS_SCALE_UP | {"start": UNKNOWN, "regulation": UNKNOWN})
+    assert settled.outlook is not None
+    assert settled.outlook.exact
+    assert "However the open answers fall, your answers point to steady work" in shown
+    assert f"These are all {settled.outlook.ways} ways that fit the other answers." in shown
+    assert "No answer to it would lead elsewhere" in shown
+
+
+async def test_open_questions_stand_in_order_and_the_first_shows_where_its_answers_lead(
+    client: AsyncClient, database: Database
+) -> None:
+    assessment, shown = await shown_for(client, database, {"change_rate": "weekly"})
+    open_questions = shown[shown.index("23 answers are not known yet") :]
+    places = [open_questions.index(CATALOGUE.question(question).text) for question in assessment.unknown]
+    assert places == sorted(places)
+    first = CATALOGUE.question(assessment.unknown[0])
+    assert f"{first.text} {first.why} If the answer is “{first.levels[0].text}” in 57 of 100 ways neither" in shown
+
+
+async def test_the_result_says_what_would_change_it_in_the_words_of_the_answers(
+    client: AsyncClient, database: Database
+) -> None:
+    assessment, shown = await shown_for(client, database, START_UP_MVP)
+    words = {"continuity": "steady work that keeps its knowledge", "execution": "a clear result by a date"}
+    for verdict, sentence in words.items():
+        first = next(other for other in assessment.counterfactuals if other.verdict == verdict)
+        for place, change in enumerate(first.changes):
+            question = CATALOGUE.question(change.question)
+            before, after = question.level_text(change.from_), question.level_text(change.to)
+            lead = f"It would point to {sentence} {question.text} if instead" if place == 0 else "and instead"
+            assert f"{lead} of “{before}” you had answered “{after}”" in shown
+    assert "continuity is the stronger need in 58 of 100" in shown
+    _, firm = await shown_for(client, database, SAAS_SCALE_UP)
+    assert "Small changes would not change the result" in firm
+    _, unfit = await shown_for(client, database, SAAS_SCALE_UP | {"requirements": "written"})
+    assert "It would point to steady work that keeps its knowledge" in unfit
+    assert "the stronger need in" not in unfit
+
+
+async def test_a_result_without_the_whole_explanation_claims_nothing_of_it(
+    client: AsyncClient, database: Database
+) -> None:
+    draft = await sent(client, SAAS_SCALE_UP)
+    await score(database, id_of(draft))
+    async with database.connection() as connection:
+        await connection.execute(
+            "update intake set assessment = assessment - '{robustness,counterfactuals,weight_bank}'::text[]"
+        )
+    shown = text_of(await client.get(f"{draft}/status"))
+    assert "Your answers point to steady work" in shown
+    assert "change the result" not in shown
+    assert "the stronger need in" not in shown
 
 
 async def test_every_verdict_has_its_sentence(client: AsyncClient, database: Database) -> None:
