@@ -1,7 +1,7 @@
 """The pipeline and the case page, as sales and account managers see them."""
 
 from collections.abc import AsyncIterator
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx2
 import pytest
@@ -14,6 +14,7 @@ from shared.kafka.dead_letters import Arrival
 from shared.postgres import Database
 from shared.service import Settings, build
 from tests.clients import colleague, submission
+from tests.intake.prospect import score, text_of
 
 
 @pytest.fixture
@@ -106,3 +107,16 @@ async def test_the_console_is_for_sales_and_account_managers(app: FastAPI, setti
 
 async def test_an_unheard_case_is_not_found(sales: httpx2.AsyncClient) -> None:
     assert (await sales.get(f"/console/{uuid4()}")).status_code == 404
+
+
+async def test_a_scored_case_with_open_answers_shows_where_they_lead_and_what_to_ask_next(
+    app: FastAPI, sales: httpx2.AsyncClient
+) -> None:
+    body = submission(answers={"change_rate": "weekly"})
+    intake_id = str((await sales.post("/api/intake/intakes", json=body)).json()["intake_id"])
+    await score(app.state.database, UUID(intake_id))
+    page = text_of(await sales.get(f"/console/{intake_id}"))
+    lead = "In 48 of 100 ways in which the open answers could fall, continuity leads"
+    assert page.index(lead) < page.index("8.8 to 100.0")
+    assert "Ask this next What do you mainly want from the next 12 months of work?" in page
+    assert "“Steady growth of a product that already runs” in 76 of 100 ways continuity leads" in page
