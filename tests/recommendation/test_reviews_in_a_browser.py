@@ -62,19 +62,29 @@ async def signed_in(context: BrowserContext, address: str, sign_in: SignIn, name
 
 
 async def test_the_queue_and_a_case_are_accessible_and_fit_their_window(
-    chromium: Browser, address: str, event: AssessmentCompleted, sign_in: SignIn
+    chromium: Browser, address: str, event: AssessmentCompleted, database: Database, sign_in: SignIn
 ) -> None:
+    half_open = dict(list(TYPICAL["both"].items())[::2])
+    vetoed = SAAS_SCALE_UP | {"price_rule": "mandatory", "funding": "yearly_reviewed"}
+    others = [completed(levels) for levels in (half_open, vetoed, TYPICAL["both"])]
+    explained = [other.intake_id for other in others]
+    async with database.transaction() as connection:
+        for other in others:
+            await HANDLERS[AssessmentCompleted](connection, other)
     for width, scheme in WINDOWS:
         context = await chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
         await signed_in(context, address, sign_in, "Anna Berg")
         page = await context.new_page()
-        for path in ("/reviews/", f"/reviews/{event.intake_id}"):
+        for path in ("/reviews/", f"/reviews/{event.intake_id}", *map("/reviews/{}".format, explained)):
             await page.goto(address + path)
             for closed in await page.locator("details").all():
                 await closed.evaluate("element => element.open = true")
             found = await Axe().run(page)
             assert found.response["violations"] == [], (path, width, scheme)
             assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (path, width)
+            if width == 1440:
+                await page.evaluate("document.documentElement.style.fontSize = '200%'")
+                assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
         await context.close()
 
 

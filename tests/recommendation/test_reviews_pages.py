@@ -147,10 +147,34 @@ async def test_a_long_queue_goes_on_on_the_next_page(
                 "Continuity leads by 70.5 points",
                 "86.1",
                 "15.6",
+                "Continuity leads in 100 of 100 plausible weightings",
+                "No small change would give another verdict",
             ],
         ),
-        (DEADLINE_MIGRATION, ["A project fits, clearly", "Milestones.", "Retainer, as a second line."]),
-        (HARD_DATE_THEN_ROADMAP, ["A team and a project together fit, clearly"]),
+        (
+            DEADLINE_MIGRATION,
+            [
+                "A project fits, clearly",
+                "Milestones.",
+                "Retainer, as a second line.",
+                "Execution leads in 100 of 100 plausible weightings",
+            ],
+        ),
+        (
+            HARD_DATE_THEN_ROADMAP,
+            [
+                "A team and a project together fit, clearly",
+                "Continuity leads in 56 of 100 plausible weightings",
+                "Among all that there could be, it leads in 61 of 100.",
+                "Accountability below 5.1 %",
+                "Mean weight where each need leads",
+                "What would change the proposal",
+                "Dedicated team, leaning",
+                "Now “A first version by a date, then steady improvement” Needed “Steady growth",
+                "Discovery call : the answers do not settle it",
+                "3 more ways",
+            ],
+        ),
         (
             START_UP_MVP,
             [
@@ -161,7 +185,16 @@ async def test_a_long_queue_goes_on_on_the_next_page(
         ),
         (
             TYPICAL["incomplete"],
-            ["Call first: too little is known yet", "lean to neither side", "Still to ask", "The margin lies between"],
+            [
+                "Call first: too little is known yet",
+                "lean to neither side",
+                "Still to ask",
+                "The margin lies between",
+                "In 48 of 100 ways in which the open answers could fall, continuity leads That is the largest share,",
+                "This is a sample of 1,691 that fit together",
+                "The next best question What do you mainly want from the next 12 months of work?",
+                "in 76 of 100 ways continuity leads",
+            ],
         ),
         (TYPICAL["contradictory"], ["Call first: some answers do not fit together", "Which fits better?"]),
         (
@@ -170,6 +203,8 @@ async def test_a_long_queue_goes_on_on_the_next_page(
                 "Call first: a dedicated team would fit, but cannot be offered",
                 "Fixed price mandatory: The client's purchasing rules",
                 "Offer the same people by milestones",
+                "What would lift the veto With this, nothing would stand in the way of the dedicated team.",
+                "Now “Mandatory” Needed “Strongly preferred”",
             ],
         ),
     ],
@@ -374,7 +409,10 @@ async def test_sales_read_and_do_not_decide(event: AssessmentCompleted, database
 
 async def test_others_see_nothing(event: AssessmentCompleted, app: FastAPI, sign_in: SignIn) -> None:
     for path in ("/reviews/", address(event.intake_id)):
-        assert (await sign_in("rubric_owner", "admin").get(path)).status_code == 403
+        refused = await sign_in("rubric_owner", "admin").get(path)
+        assert refused.status_code == 403
+        assert "This needs the role sales or account manager. Ask an admin for it." in as_read(refused)
+        assert 'href="/account/">See your roles<' in refused.text
         async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://testserver") as nobody:
             answer = await nobody.get(path)
         assert (answer.status_code, answer.headers["location"]) == (

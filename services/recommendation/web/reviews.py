@@ -14,7 +14,7 @@ from services.recommendation import handlers
 from services.recommendation.domain.review import DECIDED, WAITING, OutOfStep, Reviewer, ReviewRequest, Unfit
 from services.recommendation.handlers import PLAYBOOKS, UnknownCase
 from services.recommendation.store import cases
-from services.recommendation.web import wording
+from services.recommendation.web import firmness, wording
 from shared.access import Principal, requires
 from shared.contracts.assessment import Assessment
 from shared.contracts.recommendation import Decision, ProposalState
@@ -202,6 +202,10 @@ async def _case(
         asks={rule.id: rule.ask for rule in questionnaire.contradictions},
         heading=wording.heading(file),
         leaning=wording.leaning(file),
+        why_call=wording.WHY_CALL,
+        turning_questions=firmness.of_questions(assessment) if assessment else [],
+        turning_dimensions=firmness.of_dimensions(assessment) if assessment else [],
+        beliefs=firmness.beliefs(assessment.central_weights) if assessment else [],
         playbook=playbook,
         models=models,
         forms=forms,

@@ -4,6 +4,7 @@ from services.recommendation.domain.offer import Kind
 from services.recommendation.store.cases import CaseFile, Queued
 from shared.contracts.assessment import Strength
 from shared.contracts.recommendation import Model
+from shared.pages import of_hundred
 
 FITS: dict[Model, str] = {
     "dedicated_team": "A dedicated team fits",
@@ -51,7 +52,7 @@ def leaning(case: CaseFile) -> str:
     lean = case.proposal.leaning
     if lean.share is None:
         return LEANS[lean.model]
-    return f"{LEANS[lean.model]} So do {lean.share:.0%} of the ways in which the open answers could fall."
+    return f"{LEANS[lean.model]} So do {of_hundred(lean.share)} ways in which the open answers could fall."
 
 
 def worth_a_look(item: Queued) -> list[str]:
