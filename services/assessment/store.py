@@ -97,8 +97,7 @@ async def stored_cases(connection: Connection, after: UUID | None, limit: int) -
             rubric=row["rubric"],
             verdict=row["verdict"],
             strength=row["strength"],
-            margin_low=row["margin"]["low"],
-            margin_high=row["margin"]["high"],
+            margin=(row["margin"]["low"], row["margin"]["high"]),
             reasons=tuple(Reason(**reason) for reason in row["reasons"]),
             answers={question: answer["level"] for question, answer in row["answers"].items()},
         )

@@ -10,7 +10,7 @@ from shared.contracts.assessment import Reason
 
 SHORT = {"clear": "clear", "leaning": "lean"}
 ENDS = {0: "least", 100: "most"}
-WIDTH = 13
+WIDTH = 14
 
 
 def gates_in_words(checked: Checked) -> str:
@@ -99,7 +99,10 @@ def _outcome(outcome: Outcome) -> str:
 
 def _said(said: Said) -> str:
     strength = f" {said.strength}" if said.strength else ""
-    return f"{said.verdict}{strength}: {'; '.join(map(_reason, said.reasons)) or 'no answer stands out'}"
+    margin = " to ".join(f"{end:+.1f}" for end in dict.fromkeys(said.margin))
+    return (
+        f"{said.verdict}{strength}, margin {margin}: {'; '.join(map(_reason, said.reasons)) or 'no answer stands out'}"
+    )
 
 
 def _reason(reason: Reason) -> str:

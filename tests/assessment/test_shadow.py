@@ -31,8 +31,7 @@ def stored(levels: Mapping[str, str], intake_id: UUID | None = None, questionnai
         rubric="2026-11",
         verdict=assessment.verdict,
         strength=assessment.strength,
-        margin_low=assessment.margin.low,
-        margin_high=assessment.margin.high,
+        margin=(assessment.margin.low, assessment.margin.high),
         reasons=assessment.reasons,
         answers={question: answer.level for question, answer in assessment.answers.items()},
     )
@@ -74,6 +73,8 @@ def test_each_flipped_case_is_told_with_its_reasons_before_and_after() -> None:
             after[flip.intake_id].verdict,
             after[flip.intake_id].strength,
         )
+        margin = after[flip.intake_id].margin
+        assert flip.after.margin == (margin.low, margin.high)
         assert 0 < len(flip.after.reasons) <= 3
         assert {*flip.after.reasons} <= {*after[flip.intake_id].reasons}
         assert flip.after.reasons[0].points == max(reason.points for reason in after[flip.intake_id].reasons)

@@ -31,8 +31,7 @@ class Stored:
     rubric: str
     verdict: Verdict
     strength: Strength | None
-    margin_low: float
-    margin_high: float
+    margin: tuple[float, float]
     reasons: tuple[Reason, ...]
     answers: dict[str, str]
 
@@ -42,10 +41,11 @@ class _Part(BaseModel):
 
 
 class Said(_Part):
-    """A verdict with its strength, and the answers that push hardest, largest first."""
+    """A verdict with its strength, the ends of the margin, and the answers that push hardest, largest first."""
 
     verdict: Verdict
     strength: Strength | None
+    margin: tuple[float, float]
     reasons: tuple[Reason, ...]
 
 
@@ -119,15 +119,21 @@ class Shadow:
             else:
                 self._others.setdefault(case.questionnaire, []).append(case.intake_id)
         found = replay([case.answers for case in cases], self._rubric, self._questionnaire)
-        for case, verdict, strength in zip(cases, found.verdicts, found.strengths, strict=True):
+        margins = list(zip(found.margins_low, found.margins_high, strict=True))
+        for case, verdict, strength, margin in zip(cases, found.verdicts, found.strengths, margins, strict=True):
             self._transitions[(case.verdict, case.strength), (verdict, strength)] += 1
             if verdict != case.verdict:
-                before = Said(verdict=case.verdict, strength=case.strength, reasons=_main(case.reasons))
-                after = Said(verdict=verdict, strength=strength, reasons=self._reasons(case))
-                self._flipped.append(Flip(intake_id=case.intake_id, rubric=case.rubric, before=before, after=after))
+                self._flipped.append(
+                    Flip(
+                        intake_id=case.intake_id,
+                        rubric=case.rubric,
+                        before=_said(case.verdict, case.strength, case.margin, case.reasons),
+                        after=_said(verdict, strength, margin, self._reasons(case)),
+                    )
+                )
         low, high = self._shifts
-        low += [round(after - case.margin_low, 1) for case, after in zip(cases, found.margins_low, strict=True)]
-        high += [round(after - case.margin_high, 1) for case, after in zip(cases, found.margins_high, strict=True)]
+        low += [round(after[0] - case.margin[0], 1) for case, after in zip(cases, margins, strict=True)]
+        high += [round(after[1] - case.margin[1], 1) for case, after in zip(cases, margins, strict=True)]
 
     def report(self) -> Report:
         """What was found of all cases so far."""
@@ -153,11 +159,12 @@ class Shadow:
 
     def _reasons(self, case: Stored) -> tuple[Reason, ...]:
         scale = scale_of(self._rubric, self._questionnaire)
-        return _main(reasons(self._questionnaire.completed(case.answers), scale))
+        return reasons(self._questionnaire.completed(case.answers), scale)
 
 
-def _main(given: Sequence[Reason]) -> tuple[Reason, ...]:
-    return tuple(sorted(given, key=lambda reason: -reason.points)[:MAIN_REASONS])
+def _said(verdict: Verdict, strength: Strength | None, margin: tuple[float, float], given: Sequence[Reason]) -> Said:
+    main = sorted(given, key=lambda reason: -reason.points)[:MAIN_REASONS]
+    return Said(verdict=verdict, strength=strength, margin=margin, reasons=tuple(main))
 
 
 def _percentiles(shifts: Iterable[float]) -> dict[int, float]:
