@@ -574,11 +574,16 @@ def test_the_outlook_is_told_in_words_and_figures_and_claims_no_more_than_it_is(
 
 def test_a_question_that_moves_nothing_is_said_to(gallery: Pages) -> None:
     source = """{% from "pieces/outlook.html" import staff_verdicts, where_answers_lead %}
-    {{ where_answers_lead(next, "2026-11", staff_verdicts, true) }}"""
+    {{ where_answers_lead(next, "2026-11", staff_verdicts, exact) }}"""
     ends = tuple(IfAnswered(answer=key, leading="continuity", share=1) for key in ("finish_and_stop", "steady_growth"))
-    html = gallery.environment.from_string(source).render(next=NextQuestion(question="aim", if_answered=ends))
-    assert "No answer to it would lead elsewhere" in html
-    assert "<ul" not in html
+    template = gallery.environment.from_string(source)
+    for is_exact, sentence in (
+        (True, "No answer to it would lead elsewhere."),
+        (False, "In no way that was looked at does an answer to it lead elsewhere."),
+    ):
+        html = template.render(next=NextQuestion(question="aim", if_answered=ends), exact=is_exact)
+        assert sentence in html
+        assert "<ul" not in html
 
 
 def test_the_error_page_keeps_its_status_and_says_what_to_do_next(client: TestClient) -> None:
