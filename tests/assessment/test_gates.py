@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from importlib.resources import files
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.assessment.domain.document import read
 from services.assessment.domain.gates import Checked, check
@@ -370,3 +372,22 @@ def test_a_text_that_is_no_rubric_is_refused_on_its_line(text: str, line: int, m
     found = refusals(check(Source("draft.yaml", read(text)), None, None, ["2026-11"]))
     assert found[0][:3] == ("fields", "draft.yaml", line)
     assert message is None or found[0][3] == message
+
+
+@given(st.data())
+def test_a_rubric_that_is_spoiled_anywhere_is_told_by_line_and_never_breaks_the_check(data: st.DataObject) -> None:
+    lines = RUBRIC_TEXT.splitlines()
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.integers(0, len(lines) - 1))
+        spoiled = lines[place][:-1] + data.draw(st.sampled_from(["", "x", ":", "{", "]", "0", "'", "&a", "\n- 1"]))
+        lines[place] = data.draw(st.sampled_from(["", spoiled, lines[place].lstrip(), lines[place - 1]]))
+    found = check(
+        Source("draft.yaml", read("\n".join(lines))),
+        Source("questionnaire.yaml", read(CATALOGUE_TEXT)),
+        Source("golden.yaml", read(GOLDEN_TEXT)),
+        ["2026-11"],
+    )
+    for _, _, line, message in refusals(found):
+        assert message
+        assert 1 <= line <= len(RUBRIC_TEXT.splitlines()) + 4
+    assert found.holds == (refusals(found) == [] == waiting(found))
