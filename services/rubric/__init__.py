@@ -7,6 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
 
+import asyncpg
 from cyclopts import App, Parameter
 
 from services import laptop
@@ -212,6 +213,8 @@ def list_rubrics(*, as_json: Json = False, data: Data = None) -> None:
         if as_json:
             say(json.dumps(rows, indent=2))
             return
+        if not rows:
+            say("There is no rubric yet. Assessment puts the packaged ones in force when it starts.")
         for step, row in zip(reversed(steps), rows, strict=True):
             people = f"by {step.author_name}, signed by {step.signer_name}" if step.author_name else "with the package"
             say(
@@ -223,8 +226,14 @@ def list_rubrics(*, as_json: Json = False, data: Data = None) -> None:
 
 
 async def _signed(settings: Settings, author: str, signer: str, reason: str | None) -> Signed:
-    async with connected(settings, "intake") as database, database.connection() as connection:
-        people = await accounts.listed(connection, "person")
+    try:
+        async with connected(settings, "intake") as database, database.connection() as connection:
+            people = await accounts.listed(connection, "person")
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise CannotRun(
+            "People are looked up among the accounts, which this database login may not read. "
+            "Use the owner's, as `advisor migrate` does."
+        ) from error
     return Signed(_person(people, author), _person(people, signer), reason)
 
 

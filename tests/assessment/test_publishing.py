@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -19,7 +21,10 @@ from services.assessment.domain.activations import (
     in_force,
 )
 from services.assessment.domain.rubric import Rubric, parse
+from services.laptop import PACKAGES
+from shared import postgres
 from shared.postgres import Database
+from shared.service import Settings
 from tests.assessment.commands import Operator, draft
 from tests.assessment.published import QUESTIONNAIRE
 from tests.assessment.test_edges import hear, submitted
@@ -196,6 +201,22 @@ async def test_a_publication_that_is_refused_says_what_to_do(
 ) -> None:
     ended = await operator("publish", operator.file(draft("next")), "--author", author, "--signer", signer)
     assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", f"advisor: {sentence}\n")
+
+
+async def test_a_login_that_may_not_see_accounts_is_told_which_one_to_use(
+    operator: Operator, settings: Settings
+) -> None:
+    url = settings.database_url.get_secret_value()
+    await postgres.migrate(url, PACKAGES, {"assessment": "a password for tests"})
+    address = urlsplit(url)
+    login = f"advisor_assessment:a%20password%20for%20tests@{address.hostname or ''}"
+    own = address._replace(netloc=f"{login}:{address.port}" if address.port else login).geturl()
+    limited = replace(operator, environment=operator.environment | {"ADVISOR_DATABASE_URL": own})
+    people = ("--author", "anna berg", "--signer", "ida@example.com")
+    ended = await limited("rollback", *people, "--reason", "Too many calls.")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "Use the owner's, as `advisor migrate` does." in ended.stderr
+    assert "in force" in (await limited("list")).stdout
 
 
 async def test_a_rubric_that_does_not_pass_is_not_published(operator: Operator, rubrics: Database) -> None:
