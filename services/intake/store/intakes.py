@@ -247,7 +247,8 @@ async def keep_assessment(connection: Connection, event: AssessmentCompleted, de
     await connection.execute(
         f"""
         with noted as ({_NOTED} returning true)
-        update intake set assessment = $7::text::jsonb, state = case when state = 'submitted' then 'assessed' else state end
+        update intake set assessment = $7::text::jsonb,
+            state = case when state = 'submitted' then 'assessed' else state end
         where id = $2 and revision = $6 and state not in ('withdrawn', 'erased') and exists (select from noted)
         """,  # noqa: S608 - the statement within is a literal
         *_noted(event, detail),
