@@ -62,6 +62,18 @@ def test_the_published_rubric_passes_every_gate() -> None:
         ("fields", 'version: "2026-11"', "version: 2026", "version: 2026 is not text: give some, in quotes"),
         (
             "fields",
+            'version: "2026-11"',
+            "version: next year",
+            "version: next year is not written as a name should be: use letters, digits, dots, dashes and underscores",
+        ),
+        (
+            "fields",
+            'version: "2026-11"',
+            "version: current",
+            "version: current is how the version in force is asked for: give another name",
+        ),
+        (
+            "fields",
             "margin_needed: 12",
             "margin_neded: 12",
             "rule margin_neded: no such field is known here: take it out, or mend its spelling",

@@ -153,6 +153,10 @@ def _in_words(detail: ErrorDetails) -> str:
             return f"{given} is too high: give at most {limits['le']}"
         case "literal_error":
             return f"{given} is not one of the choices: give {limits['expected']}"
+        case "string_pattern_mismatch":
+            return f"{given} is not written as a name should be: use letters, digits, dots, dashes and underscores"
+        case "value_error":
+            return str(limits["error"])
         case "model_type" | "dict_type":
             return f"{given} stands where fields with their values belong: give those"
         case "tuple_type" | "list_type":

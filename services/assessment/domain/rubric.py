@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from services.assessment.domain.document import Fault, Path, misfits_of, read
 from services.assessment.domain.weight_bank import CONCENTRATION, VECTORS, bank_of
@@ -12,9 +12,19 @@ from shared.contracts.assessment import Verdict
 from shared.questionnaire import Questionnaire, canonical_hash
 
 WHOLE_WEIGHT = 10_000
+IN_FORCE = "current"
 AXES = ("continuity", "execution")
 
 Percent = Annotated[int, Field(strict=True, ge=0, le=100)]
+
+
+def _of_its_own(version: str) -> str:
+    if version == IN_FORCE:
+        raise ValueError(f"{version} is how the version in force is asked for: give another name")
+    return version
+
+
+Version = Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]{0,39}$"), AfterValidator(_of_its_own)]
 BasisPoints = Annotated[int, Field(strict=True, ge=0, le=WHOLE_WEIGHT)]
 
 
@@ -73,7 +83,7 @@ class Rubric(_Part):
     hash leaves it out.
     """
 
-    version: str
+    version: Version
     questionnaire: str
     questions: tuple[ScoredQuestion, ...]
     rule: Rule
