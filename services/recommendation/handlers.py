@@ -6,6 +6,7 @@ from importlib.resources import files
 from uuid import UUID
 
 from services.recommendation.domain import review as rules
+from services.recommendation.domain.blueprint_checks import parse as parse_blueprint
 from services.recommendation.domain.playbook import parse
 from services.recommendation.domain.review import Case, Review, Reviewer, ReviewRequest
 from services.recommendation.store import cases
@@ -19,6 +20,14 @@ PLAYBOOKS = {
     for source in (files("services.recommendation") / "playbook").iterdir()
 }
 """The playbook for each version of the questionnaire, checked when the service starts."""
+
+BLUEPRINTS = {
+    (version := source.name.removesuffix(".yaml")): parse_blueprint(
+        source.read_text(encoding="utf-8"), source.name, PLAYBOOKS[version], load(version)
+    )
+    for source in (files("services.recommendation") / "blueprint").iterdir()
+}
+"""The rules of the blueprint for the versions of the questionnaire that have them, checked likewise."""
 
 
 class UnknownCase(Exception):

@@ -110,7 +110,7 @@ def parse(text: str, questionnaire: Questionnaire) -> Playbook:
     except yaml.YAMLError as error:
         raise PlaybookRefused(f"the text is not YAML; mend it here: {error}") from error
     except ValidationError as error:
-        faults = [f"{_place(fault['loc'], document)}: {fault['msg']}" for fault in error.errors()]
+        faults = [f"{place_of(fault['loc'], document)}: {fault['msg']}" for fault in error.errors()]
         raise PlaybookRefused("; ".join(faults)) from error
     if playbook.questionnaire != questionnaire.version:
         raise PlaybookRefused(
@@ -128,7 +128,7 @@ def parse(text: str, questionnaire: Questionnaire) -> Playbook:
     return playbook
 
 
-def _place(path: tuple[int | str, ...], document: object) -> str:
+def place_of(path: tuple[int | str, ...], document: object) -> str:
     """Where a fault lies, with a rule by its id where it has one."""
     places = []
     for step in path:
@@ -196,7 +196,7 @@ def _unreachable(rules: Sequence[FormRule]) -> Iterator[str]:
     for place, rule in enumerate(rules):
         if all(
             any(
-                model in earlier.models and any(_covers(wider, condition) for wider in earlier.when)
+                model in earlier.models and any(covers(wider, condition) for wider in earlier.when)
                 for earlier in rules[:place]
             )
             for model in rule.models
@@ -205,5 +205,6 @@ def _unreachable(rules: Sequence[FormRule]) -> Iterator[str]:
             yield f"{rule.id} is never reached: an earlier rule takes all its cases"
 
 
-def _covers(wider: Condition, narrower: Condition) -> bool:
+def covers(wider: Condition, narrower: Condition) -> bool:
+    """Whether whatever meets the narrower condition meets the wider one too."""
     return all(question in narrower and set(narrower[question]) <= set(keys) for question, keys in wider.items())

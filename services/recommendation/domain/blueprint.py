@@ -1,0 +1,200 @@
+"""The blueprint: how the work is set up, composed from the proposal, the answers and the company's facts."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import get_args
+
+from pydantic import BaseModel, ConfigDict
+
+from services.recommendation.domain.blueprint_rules import (
+    BlueprintRules,
+    Kind,
+    Level,
+    Point,
+    Risk,
+    Rule,
+    Says,
+    SectionRules,
+    Structure,
+    first_of_slots,
+)
+from services.recommendation.domain.playbook import Playbook
+from services.recommendation.domain.proposal import AppliedRule, Proposal
+from shared.contracts.assessment import Assessment, VersionHash
+from shared.contracts.intake import Company
+from shared.contracts.recommendation import Model
+from shared.questionnaire import Condition, Questionnaire
+
+LEVELS: tuple[Level, ...] = get_args(Level)
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Line(_Part):
+    """One line, the rule that put it there, and what that rule rests on: answers by question id, facts by name.
+
+    `id` stays the same whichever of several rules gives the line, and is unique in the blueprint.
+    """
+
+    id: str
+    rule: str
+    answers: dict[str, str]
+    company: dict[str, str]
+    says: Says
+
+
+class Section(_Part):
+    """One part of the blueprint under its heading; all its lines are of one kind."""
+
+    id: str
+    kind: Kind
+    title: str
+    lines: tuple[Line, ...]
+
+
+class Blueprint(_Part):
+    """How the work is set up under a model, or for a discovery call what to do in it, with the versions behind it."""
+
+    model: Model
+    structure: Structure
+    sections: tuple[Section, ...]
+    rules: VersionHash
+    playbook: VersionHash
+    questionnaire: VersionHash
+
+
+@dataclass
+class _Source:
+    """What something rests on."""
+
+    answers: dict[str, str] = field(default_factory=dict)
+    company: dict[str, str] = field(default_factory=dict)
+
+    def __add__(self, other: "_Source") -> "_Source":
+        return _Source(self.answers | other.answers, self.company | other.company)
+
+
+@dataclass
+class _Facts:
+    """What the rules may ask, by name, and what each rests on."""
+
+    values: dict[str, str] = field(default_factory=dict)
+    sources: dict[str, _Source] = field(default_factory=dict)
+
+    def add(self, name: str, value: str | None, source: _Source) -> None:
+        if value is not None:
+            self.values[name] = value
+            self.sources[name] = source
+
+    def behind(self, conditions: Iterable[Condition]) -> _Source:
+        return sum((self.sources[name] for name in chain.from_iterable(conditions)), _Source())
+
+
+def compose(
+    proposal: Proposal,
+    assessment: Assessment,
+    company: Company,
+    *,
+    rules: BlueprintRules,
+    playbook: Playbook,
+    questionnaire: Questionnaire,
+) -> Blueprint:
+    """The blueprint of a proposal for this company. Rules, playbook and questionnaire are those of the assessment."""
+    facts = _facts(proposal, assessment, company)
+    found, met = rules.structure(facts.values)
+    structure = found.structure
+    facts.add("structure", structure, facts.behind([met]))
+    names, renamed = rules.names(structure), rules.renamed(structure)
+
+    def line(rule: Rule, conditions: list[Condition]) -> Line:
+        source = facts.behind(conditions)
+        if rule.says.roles() & renamed:
+            source += facts.sources["structure"]
+        says = rule.says.named(names)
+        if isinstance(says, Risk):
+            triggers = sum(condition != {} for condition in conditions)
+            says = says.model_copy(update={"level": LEVELS[min(triggers, len(LEVELS) - 1)]})
+        return Line(id=rule.slot or rule.id, rule=rule.id, answers=source.answers, company=source.company, says=says)
+
+    def section(part: SectionRules) -> Section | None:
+        title = next((title for title in part.titles if title.met(proposal.model, facts.values)), None)
+        lines = list(_added(part, proposal, playbook, questionnaire))
+        applying = ((rule, rule.met(proposal.model, facts.values)) for rule in part.rules)
+        lines += [line(rule, conditions) for rule, conditions in first_of_slots(applying)]
+        lines.sort(key=_worst_first)
+        if title is None or not lines:
+            return None
+        return Section(id=part.id, kind=part.kind, title=title.text.format_map(names), lines=tuple(lines))
+
+    parts = (section(part) for part in rules.sections if proposal.model in part.models)
+    return Blueprint(
+        model=proposal.model,
+        structure=structure,
+        sections=tuple(part for part in parts if part is not None),
+        rules=VersionHash(version=rules.version, hash=rules.hash),
+        playbook=proposal.playbook,
+        questionnaire=assessment.questionnaire,
+    )
+
+
+def _facts(proposal: Proposal, assessment: Assessment, company: Company) -> _Facts:
+    facts = _Facts()
+    for question, answer in assessment.answers.items():
+        facts.add(question, answer.level, _Source(answers={question: answer.level}))
+    for name in ("headcount", "industry", "country"):
+        facts.add(name, getattr(company, name), _Source(company={name: getattr(company, name)}))
+    answers = {rule.about: _Source(answers=rule.answers) for rule in proposal.rules}
+    facts.add("commercial_form", proposal.commercial_form, answers["commercial_form"])
+    facts.add("second_line", proposal.second_line, answers.get("second_line", _Source()))
+    facts.add("kind", proposal.kind, _Source())
+    facts.add("leaning", proposal.leaning.model if proposal.leaning else None, _Source())
+    return facts
+
+
+def _worst_first(line: Line) -> int:
+    return -LEVELS.index(line.says.level) if isinstance(line.says, Risk) else 0
+
+
+def _added(part: SectionRules, proposal: Proposal, playbook: Playbook, questionnaire: Questionnaire) -> Iterator[Line]:
+    """What the proposal itself puts into a section, ahead of the section's rules."""
+    match part.adds:
+        case "payment":
+            forms = {"commercial_form": proposal.commercial_form, "second_line": proposal.second_line}
+            for rule in proposal.rules:
+                form = forms.get(rule.about)
+                if form is not None:
+                    later = ", for the other part of the work" if rule.about == "second_line" else ""
+                    yield _said(rule.about, rule, f"{playbook.forms[form]}{later}", rule.reason)
+        case "conditions":
+            for rule in proposal.rules:
+                if rule.about == "condition":
+                    yield _said(rule.id, rule, rule.id.replace("_", " ").capitalize(), rule.reason)
+        case "deciding_questions":
+            for asked in proposal.deciding_questions:
+                question = questionnaire.question(asked)
+                yield Line(
+                    id=f"ask_{asked}",
+                    rule="deciding_questions",
+                    answers={},
+                    company={},
+                    says=Point(title=question.text, text=_leads(asked, proposal, playbook, questionnaire)),
+                )
+
+
+def _said(line_id: str, rule: AppliedRule, title: str, text: str) -> Line:
+    return Line(id=line_id, rule=rule.id, answers=rule.answers, company={}, says=Point(title=title, text=text))
+
+
+def _leads(asked: str, proposal: Proposal, playbook: Playbook, questionnaire: Questionnaire) -> str:
+    """Why a question is asked, and the answers to it that alone would give another proposal."""
+    question = questionnaire.question(asked)
+    alone = [
+        (alternative.changes[0].to, alternative.model)
+        for alternative in proposal.what_would_change
+        if [change.question for change in alternative.changes] == [asked]
+    ]
+    turns = [f"“{question.level_text(to)}” alone would lead to: {playbook.models[model].name}." for to, model in alone]
+    return " ".join([question.why, *turns])
