@@ -73,12 +73,16 @@ class Outlook(Contract):
 
     Ways that would be asked back, because answers contradict each other, are left out; `contradictory` leads, with all
     of the share, only where no way fits together. `exact` says that these are all ways, and not a sample.
+
+    An unanswered question without points stays unanswered in all of them. `towards_both` has each of these with the
+    largest share that one of its answers would give to `both`.
     """
 
     shares: dict[Verdict, float]
     leading: Verdict
     ways: int
     exact: bool
+    towards_both: dict[str, float] = Field(default_factory=dict)
 
 
 class Change(Contract):
@@ -95,6 +99,24 @@ class Counterfactual(Contract):
     verdict: Verdict
     strength: Strength | None
     changes: tuple[Change, ...]
+
+
+class Portion(Contract):
+    """A part or a phase of the work, the need it stands for, and the answers by question id that show it."""
+
+    id: str
+    need: Literal["continuity", "execution"]
+    answers: dict[str, str]
+
+
+class Split(Contract):
+    """The work is of two kinds: parts beside each other, or phases in this order; and the answer that says so."""
+
+    id: str
+    kind: Literal["parts", "phases"]
+    question: str
+    answer: str
+    portions: tuple[Portion, ...]
 
 
 class CentralWeights(Contract):
@@ -132,12 +154,15 @@ class Assessment(Contract):
     `contributions` of the known answers add up to `margin.value` exactly at one decimal. `unknown` lists unanswered
     questions, the one that is expected to move the outlook most first.
 
+    `splits` says which parts or phases of the work stand for which need, where these are known and the verdict is
+    `both`; a verdict of `both` without any comes from two high scores.
+
     `robustness` is the share of plausible weightings in which continuity leads, `acceptability` that of all weightings;
     `central_weights` is what one would have to believe to prefer each side. `stability` is the share of the whole
     weight at which a question, and `dimension_stability` at which a dimension, turns the margin to the other side.
-    These are null or empty while an answer is unknown. `outlook` is null once none is, and `next_question` also where
-    no way to answer fits the other answers. Shares have four decimals; `weight_bank` is the SHA-256 of the plausible
-    weightings.
+    These are null or empty while an answer with points is unknown. `outlook` is null once none is unknown at all, and
+    `next_question` also where no way to answer fits the other answers. Shares have four decimals; `weight_bank` is the
+    SHA-256 of the plausible weightings.
     """
 
     intake_id: UUID | None = None
@@ -164,6 +189,7 @@ class Assessment(Contract):
     central_weights: CentralWeights | None = None
     next_question: NextQuestion | None = None
     weight_bank: str | None = None
+    splits: tuple[Split, ...] = ()
 
 
 class AssessmentCompleted(IntakeEvent):

@@ -9,7 +9,7 @@ from typing import Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, model_validator
 
-PUBLISHED = "2026-11"
+PUBLISHED = "2026-12"
 UNKNOWN = "unknown"
 
 

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from hypothesis import strategies as st
 
 from tests.assessment.archetypes import ARCHETYPES, Answers
-from tests.assessment.published import QUESTIONNAIRE
+from tests.assessment.published import QUESTIONNAIRE, RUBRIC
 
 ids = [question.id for question in QUESTIONNAIRE.questions]
+scored = [question.id for question in RUBRIC.questions]
 any_levels = st.fixed_dictionaries(
     {question.id: st.sampled_from([level.key for level in question.levels]) for question in QUESTIONNAIRE.questions}
 )

@@ -4,7 +4,15 @@ import hashlib
 from pathlib import Path
 
 from shared.questionnaire import UNKNOWN
-from tests.assessment.archetypes import ARCHETYPES, MIDDLE_OF_EVERYTHING, SAAS_SCALE_UP, START_UP_MVP, Answers
+from tests.assessment.archetypes import (
+    ARCHETYPES,
+    FIRST_PIECE_THEN_CONTINUING_WORK,
+    MIDDLE_OF_EVERYTHING,
+    SAAS_SCALE_UP,
+    SETTLED_PART_BESIDE_A_CHANGING_ONE,
+    START_UP_MVP,
+    Answers,
+)
 from tests.assessment.published import assessed
 
 FOLDER = Path(__file__).parent / "golden"
@@ -17,6 +25,9 @@ CASES: dict[str, Answers] = {
     "start-up MVP, three answers unknown": START_UP_MVP | dict.fromkeys(("aim", "funding", "operator"), UNKNOWN),
     "start-up MVP, notes of a call": {question: START_UP_MVP[question] for question in NOTES_OF_A_CALL},
     "middle of everything, regulation unknown": MIDDLE_OF_EVERYTHING | {"regulation": UNKNOWN},
+    "first piece, then continuing work, phases unknown": FIRST_PIECE_THEN_CONTINUING_WORK | {"phases": UNKNOWN},
+    "settled part beside a changing one, parts and aim unknown": SETTLED_PART_BESIDE_A_CHANGING_ONE
+    | dict.fromkeys(("parts", "aim"), UNKNOWN),
     "nothing known": {},
 }
 

@@ -7,10 +7,10 @@ from services.assessment.domain.rubric import parse
 from services.assessment.domain.scoring import assess
 from shared.contracts.assessment import Assessment
 from shared.contracts.intake import Answer
-from shared.questionnaire import load
+from shared.questionnaire import PUBLISHED, load
 
 QUESTIONNAIRE = load()
-RUBRIC_TEXT = (files("services.assessment") / "rubrics" / "2026-11.yaml").read_text(encoding="utf-8")
+RUBRIC_TEXT = (files("services.assessment") / "rubrics" / f"{PUBLISHED}.yaml").read_text(encoding="utf-8")
 RUBRIC = parse(RUBRIC_TEXT, QUESTIONNAIRE)
 
 

@@ -13,7 +13,19 @@ from tests.assessment.published import QUESTIONNAIRE, RUBRIC
 
 PUBLISHED = as_published(RUBRIC, QUESTIONNAIRE)
 RULE = PUBLISHED["rule"]
+HYBRIDS = PUBLISHED["hybrids"]
+UNSCORED = {
+    question.id: {
+        "id": question.id,
+        "weight_bp": 0,
+        "can_change": HYBRIDS["unscored"][question.id],
+        "levels": [{"key": level.key, "continuity": 0, "execution": 0} for level in question.levels],
+    }
+    for question in QUESTIONNAIRE.questions
+    if question.id in HYBRIDS["unscored"]
+}
 QUESTIONS = {question["id"]: question for question in PUBLISHED["questions"]}
+QUESTIONS = {question.id: (QUESTIONS | UNSCORED)[question.id] for question in QUESTIONNAIRE.questions}
 VALUES = {name: {level["key"]: level for level in question["levels"]} for name, question in QUESTIONS.items()}
 
 
@@ -28,8 +40,8 @@ class Points:
 
 
 def points(answers: Mapping[str, str], questions: Iterable[str]) -> Points:
-    """Of known answers, over the capacity of these questions."""
-    questions = tuple(questions)
+    """Of known answers, over the capacity of these questions; those without points add nothing."""
+    questions = tuple(question for question in questions if question not in UNSCORED)
 
     def axis(name: str) -> Fraction:
         reached = sum(QUESTIONS[q]["weight_bp"] * VALUES[q][answers[q]][name] for q in questions)
@@ -47,8 +59,20 @@ def contribution(question: str, level: str) -> Fraction:
     )
 
 
+def is_split(answers: Mapping[str, str]) -> bool:
+    """Whether a split is said, and each of its portions shown."""
+    return any(
+        answers[split["question"]] in split["answers"]
+        and all(
+            any(answers[question] in keys for question, keys in portion["shown_by"].items())
+            for portion in split["portions"]
+        )
+        for split in HYBRIDS["splits"]
+    )
+
+
 def verdict(answers: Mapping[str, str]) -> str:
-    """Of answers that are all known."""
+    """Of answers that are all known, but for those without points."""
     open_ones = [
         rule.severity
         for rule in QUESTIONNAIRE.contradictions
@@ -59,6 +83,12 @@ def verdict(answers: Mapping[str, str]) -> str:
     whole = points(answers, QUESTIONS)
     if min(whole.continuity, whole.execution) >= RULE["hybrid_floor"] and abs(whole.margin) < RULE["hybrid_max_margin"]:
         return "both"
+    if (
+        min(whole.continuity, whole.execution) >= HYBRIDS["floor"]
+        and abs(whole.margin) < HYBRIDS["max_margin"]
+        and is_split(answers)
+    ):
+        return "both"
     if whole.margin >= RULE["margin_needed"] and whole.continuity >= RULE["leader_floor"]:
         return "continuity"
     if whole.margin <= -RULE["margin_needed"] and whole.execution >= RULE["leader_floor"]:
@@ -67,8 +97,8 @@ def verdict(answers: Mapping[str, str]) -> str:
 
 
 def completions(answers: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """Every way in which the unknown answers could fall."""
-    unknown = [question for question in QUESTIONS if answers[question] == UNKNOWN]
+    """Every way in which the unknown answers with points could fall."""
+    unknown = [question for question in QUESTIONS if answers[question] == UNKNOWN and question not in UNSCORED]
     for levels in product(*(VALUES[question] for question in unknown)):
         yield dict(answers) | dict(zip(unknown, levels, strict=True))
 
@@ -114,7 +144,7 @@ class Integers:
         weight, values = QUESTIONS[question]["weight_bp"], VALUES[question][level]
         return cls(weight * values["continuity"], weight * values["execution"])
 
-    def verdict(self) -> str:
+    def verdict(self, answers: Mapping[str, str]) -> str:
         """But for contradictions."""
         most = PUBLISHED["capacity"]
         continuity, execution = 100 * self.continuity, 100 * self.execution
@@ -125,6 +155,13 @@ class Integers:
             continuity >= high * most["continuity"]
             and execution >= high * most["execution"]
             and abs(margin) < RULE["hybrid_max_margin"] * point
+        ):
+            return "both"
+        if (
+            continuity >= HYBRIDS["floor"] * most["continuity"]
+            and execution >= HYBRIDS["floor"] * most["execution"]
+            and abs(margin) < HYBRIDS["max_margin"] * point
+            and is_split(answers)
         ):
             return "both"
         if margin >= RULE["margin_needed"] * point and continuity >= RULE["leader_floor"] * most["continuity"]:
@@ -163,10 +200,10 @@ def counterfactuals(answers: Mapping[str, str]) -> list[tuple[str, dict[str, str
                     gain = gains[name, level]
                     more_continuity += gain[0]
                     more_execution += gain[1]
-                after = Integers(more_continuity, more_execution).verdict()
+                changed = dict(zip(names, levels, strict=True))
+                after = Integers(more_continuity, more_execution).verdict({**answers, **changed})
                 if after == present or any(after == already for already, _ in found):
                     continue
-                changed = dict(zip(names, levels, strict=True))
                 left = misfits({**answers, **changed})
                 if left <= before and not calls_for_a_talk(left):
                     far = sum(abs(steps[n].index(level) - steps[n].index(answers[n])) for n, level in changed.items())

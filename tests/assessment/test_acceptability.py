@@ -13,6 +13,7 @@ from services.assessment.domain.acceptability import leading_share, mean_weights
 from services.assessment.domain.scale import scale_of
 from shared.questionnaire import UNKNOWN
 from tests.assessment.archetypes import ARCHETYPES, SAAS_SCALE_UP, START_UP_MVP, Answers
+from tests.assessment.cases import scored
 from tests.assessment.published import QUESTIONNAIRE, RUBRIC, assessed
 
 DRAWS = 200_000
@@ -21,7 +22,8 @@ some_differences = st.lists(st.integers(-1000, 1000), min_size=1, max_size=24)
 
 def differences(levels: Answers) -> list[int]:
     scale = scale_of(RUBRIC, QUESTIONNAIRE)
-    return [scale.differences[question][level].low for question, level in QUESTIONNAIRE.completed(levels).items()]
+    answers = scale.scored(QUESTIONNAIRE.completed(levels))
+    return [scale.differences[question][level].low for question, level in answers.items()]
 
 
 def uniform_weightings(count: int) -> NDArray[np.float64]:
@@ -123,7 +125,7 @@ def test_an_assessment_says_both_and_nothing_while_an_answer_is_unknown() -> Non
     assert 0.5 < known.acceptability < 0.6
     assert known.central_weights is not None
     assert known.central_weights.continuity is not None
-    assert list(known.central_weights.continuity) == list(START_UP_MVP)
+    assert list(known.central_weights.continuity) == scored
     unknown = assessed(START_UP_MVP | {"regulation": UNKNOWN})
     assert (unknown.acceptability, unknown.central_weights) == (None, None)
 

@@ -9,7 +9,13 @@ from services.assessment.domain.scoring import assess
 from shared.contracts.assessment import Counterfactual
 from shared.questionnaire import UNKNOWN, Questionnaire
 from tests.assessment import reference
-from tests.assessment.archetypes import ARCHETYPES, SAAS_SCALE_UP, START_UP_MVP, Answers
+from tests.assessment.archetypes import (
+    ARCHETYPES,
+    FIRST_PIECE_THEN_CONTINUING_WORK,
+    SAAS_SCALE_UP,
+    START_UP_MVP,
+    Answers,
+)
 from tests.assessment.cases import any_case, any_questions, without
 from tests.assessment.published import QUESTIONNAIRE, RUBRIC, assessed, said
 
@@ -81,8 +87,22 @@ def test_where_no_single_change_is_named_none_gives_that_verdict(levels: Answers
 
 
 def test_a_start_up_tips_to_continuity_by_what_it_wants_from_the_year() -> None:
-    first = assessed(START_UP_MVP).counterfactuals[0]
-    assert (first.verdict, changes_of(first)) == ("continuity", {"aim": "steady_growth"})
+    found = assessed(START_UP_MVP).counterfactuals
+    first = next(each for each in found if each.verdict == "continuity")
+    assert changes_of(first) == {"aim": "steady_growth"}
+
+
+def test_a_start_up_tips_to_both_by_what_it_says_of_parts_and_phases() -> None:
+    found = assessed(START_UP_MVP).counterfactuals
+    assert [changes_of(each) for each in found if each.verdict == "both"] == [
+        {"phases": "discovery_then_continue"},
+        {"parts": "mostly_changing"},
+    ]
+
+
+def test_a_split_gives_way_to_one_need_where_it_is_taken_back() -> None:
+    found = assessed(FIRST_PIECE_THEN_CONTINUING_WORK).counterfactuals
+    assert (found[0].verdict, changes_of(found[0])) == ("execution", {"phases": "as_a_whole"})
 
 
 def test_where_nothing_small_would_change_the_verdict_none_is_named() -> None:
@@ -121,6 +141,9 @@ def test_a_question_with_fewer_levels_than_others_names_no_set_twice() -> None:
     rubric = RUBRIC.model_dump(mode="json")
     levels = rubric["questions"][0]["levels"]
     rubric["questions"][0]["levels"] = {key: levels[key] for key in kept}
+    for portion in (portion for split in rubric["hybrids"]["splits"] for portion in split["portions"]):
+        if "aim" in portion["shown_by"]:
+            portion["shown_by"]["aim"] = ["steady_growth"]
     questionnaire = Questionnaire.model_validate(document)
     found = assess(said(START_UP_MVP), parse(str(rubric), questionnaire), questionnaire).counterfactuals
     assert [changes_of(each) for each in found if each.verdict == "continuity"] == [{"aim": "steady_growth"}]

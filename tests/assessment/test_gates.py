@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from services.assessment.domain.document import read
 from services.assessment.domain.gates import Checked, check
 from services.assessment.domain.gates.source import Source
-from tests.assessment.published import RUBRIC, RUBRIC_TEXT
+from tests.assessment.first_version import RUBRIC, RUBRIC_TEXT
 
 CATALOGUE_TEXT = (files("shared.questionnaire") / "2026-11.yaml").read_text(encoding="utf-8")
 GOLDEN_TEXT = (files("services.assessment") / "golden_cases" / "2026-11.yaml").read_text(encoding="utf-8")

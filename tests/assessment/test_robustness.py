@@ -19,7 +19,7 @@ ROWS = np.frombuffer(BANK.content, "<u2").reshape(VECTORS, len(WEIGHTS))
 
 
 def differences(answers: Answers) -> list[int]:
-    return [SCALE.differences[question][level].low for question, level in answers.items()]
+    return [SCALE.differences[question][level].low for question, level in SCALE.scored(answers).items()]
 
 
 @pytest.mark.parametrize("levels", ARCHETYPES.values(), ids=ARCHETYPES)

@@ -7,7 +7,7 @@ import yaml
 
 from services.assessment.domain.rubric import RubricRefused, as_published, capacity, parse
 from services.assessment.domain.weight_bank import bank_of
-from tests.assessment.published import QUESTIONNAIRE, RUBRIC, RUBRIC_TEXT
+from tests.assessment.first_version import QUESTIONNAIRE, RUBRIC, RUBRIC_TEXT
 
 WEIGHTS = tuple(question.weight_bp for question in RUBRIC.questions)
 

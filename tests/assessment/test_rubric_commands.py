@@ -72,3 +72,8 @@ def test_a_file_that_cannot_be_read_is_said_in_one_sentence(tmp_path: Path) -> N
         assert (ended.returncode, ended.stdout) == (1, "")
         (line,) = ended.stderr.splitlines()
         assert line.startswith(f"advisor: {tmp_path / name} {sentence}")
+
+
+def test_every_packaged_rubric_passes_every_gate() -> None:
+    for packaged in sorted(PACKAGED.parent.iterdir()):
+        assert advisor("check", packaged).returncode == 0

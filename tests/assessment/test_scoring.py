@@ -11,10 +11,10 @@ from services.assessment.domain.rubric import parse
 from services.assessment.domain.scoring import UnheardAnswer, assess
 from shared.contracts.assessment import Assessment, Score
 from shared.contracts.intake import Answer
-from shared.questionnaire import UNKNOWN
+from shared.questionnaire import PUBLISHED, UNKNOWN
 from tests.assessment import reference
 from tests.assessment.archetypes import DEADLINE_MIGRATION, SAAS_SCALE_UP
-from tests.assessment.cases import any_case, any_questions, ids, near_an_archetype, without
+from tests.assessment.cases import any_case, any_questions, ids, near_an_archetype, scored, without
 from tests.assessment.published import QUESTIONNAIRE, RUBRIC, RUBRIC_TEXT, assessed, said
 
 RUBRIC_READ_AGAIN = parse(RUBRIC_TEXT, QUESTIONNAIRE)
@@ -138,7 +138,7 @@ def test_the_known_contributions_add_up_exactly(levels: dict[str, str], dropped:
 
 def test_each_contribution_comes_with_the_least_and_most_its_question_could_add() -> None:
     ends = []
-    for question in QUESTIONNAIRE.questions:
+    for question in map(QUESTIONNAIRE.question, scored):
         every = [10 * reference.contribution(question.id, level.key) for level in question.levels]
         ends.append((question.id, question.dimension, floor(min(every)) / 10, ceil(max(every)) / 10))
     for levels in (SAAS_SCALE_UP, {}):
@@ -153,7 +153,7 @@ def test_the_reasons_are_the_answers_farthest_from_their_questions_mean(
 ) -> None:
     answers = without(levels, dropped)
     distances = []
-    for question in ids:
+    for question in scored:
         if answers[question] != UNKNOWN:
             all_levels = [reference.contribution(question, level) for level in reference.VALUES[question]]
             distance = reference.contribution(question, answers[question]) - sum(all_levels, Fraction(0)) / len(
@@ -190,7 +190,7 @@ def test_with_nothing_answered_everything_is_open() -> None:
     assert all(score.value is None for score in scores_of(assessment))
     assert assessment.scores.continuity == Score(value=None, low=0, high=100)
     # Steady growth, a long horizon and outcomes each keep a tenth of their weight on execution.
-    assert assessment.scores.execution == Score(value=None, low=2.5, high=100)
+    assert assessment.scores.execution == Score(value=None, low=2.6, high=100)
     assert assessment.reasons == ()
     assert set(assessment.answers.values()) == {Answer(level=UNKNOWN)}
 
@@ -230,6 +230,6 @@ def test_an_unheard_answer_is_named_and_never_scored(answers: dict[str, str], na
 
 def test_an_assessment_says_which_versions_it_rests_on() -> None:
     assessment = assessed(SAAS_SCALE_UP)
-    assert (assessment.questionnaire.version, assessment.questionnaire.hash) == ("2026-11", QUESTIONNAIRE.hash)
-    assert (assessment.rubric.version, assessment.rubric.hash) == ("2026-11", RUBRIC.hash)
+    assert (assessment.questionnaire.version, assessment.questionnaire.hash) == (PUBLISHED, QUESTIONNAIRE.hash)
+    assert (assessment.rubric.version, assessment.rubric.hash) == (PUBLISHED, RUBRIC.hash)
     assert (assessment.intake_id, assessment.revision) == (None, None)

@@ -8,7 +8,7 @@ from services.assessment.domain.stability import crossing
 from shared.questionnaire import UNKNOWN
 from tests.assessment import reference
 from tests.assessment.archetypes import SAAS_SCALE_UP, START_UP_MVP, Answers
-from tests.assessment.cases import any_case
+from tests.assessment.cases import any_case, scored
 from tests.assessment.published import QUESTIONNAIRE, assessed
 
 
@@ -42,7 +42,7 @@ def flip_by_bisection(margin: Callable[[Fraction], Fraction]) -> Fraction | None
 @given(any_case)
 def test_the_weight_at_which_the_side_flips_is_found_by_bisection_too(levels: Answers) -> None:
     assessment = assessed(levels)
-    groups = [(assessment.stability, name, {name}) for name in reference.QUESTIONS]
+    groups = [(assessment.stability, name, {name}) for name in scored]
     groups += [
         (assessment.dimension_stability, dimension.key, {one.id for one in QUESTIONNAIRE.of_dimension(dimension.key)})
         for dimension in QUESTIONNAIRE.dimensions

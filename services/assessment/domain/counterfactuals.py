@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from services.assessment.domain import splits
 from services.assessment.domain.scale import Misfit, Scale, Span
 from services.assessment.domain.verdict import Scored, Truths, in_conflict, misfits, possible, settled, strength_of
 from shared.contracts.assessment import Change, Counterfactual, Verdict
@@ -24,23 +25,26 @@ SETS_PER_VERDICT = 2
 Integers = NDArray[np.int64]
 
 _SCORED: tuple[Scored, ...] = ("continuity", "execution", "both", "unclear")
-_EFFORT = 3
+_EVIDENCE = 3
+_EFFORT = 4
 _STEP = MOST_CHANGES + 1
 _NO_CHANGE = 1 << 14
 
 
 @dataclass(frozen=True, slots=True)
 class _Moves:
-    """The answers that can change, and what each change adds to continuity, execution, margin and effort.
+    """The answers that can change, and what each change adds to continuity, execution, margin, evidence and effort.
 
     Effort counts the steps between levels first, and then whether the change is no choice of the company's. `gains` has
-    the shape (4, questions, levels, other levels); where a question has fewer others than another, its last repeats
-    with an effort that no change has.
+    the shape (5, questions, levels, other levels); where a question has fewer others than another, its last repeats
+    with an effort that no change has. `evidence` is the least and the most that other levels say of splits beyond the
+    level itself, shape (2, questions, levels).
     """
 
     others: dict[str, dict[str, tuple[str, ...]]]
     at: dict[str, dict[str, tuple[int, int]]]
     gains: Integers
+    evidence: Integers
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,7 @@ class _Case:
     questions: list[str]
     others: list[tuple[str, ...]]
     gains: Integers
+    evidence: Integers
 
 
 def counterfactuals(
@@ -78,6 +83,7 @@ def counterfactuals(
         questions,
         [moves.others[question][answers[question]] for question in questions],
         moves.gains[:, np.array(rows), np.array(levels)],
+        moves.evidence[:, np.array(rows), np.array(levels)],
     )
     sets, sizes = _sets_of(len(questions))
     hopes = possible(_reach(case, sets), scale.limits)
@@ -112,7 +118,7 @@ def _nearest(case: _Case, members: Integers, targets: Collection[Scored]) -> lis
             if _makes_sense(case, changed := _changed(case, members, place))
         )
         for place, changed in islice(sensible, SETS_PER_VERDICT):
-            total = _moved(case.total, added.reshape(4, -1)[:, place].tolist())
+            total = _moved(case.total, added.reshape(_EFFORT + 1, -1)[:, place].tolist())
             chosen.append((int(efforts[place]), place, _counterfactual(case, target, changed, total)))
     return [counterfactual for *_, counterfactual in sorted(chosen, key=lambda choice: choice[:2])]
 
@@ -123,11 +129,12 @@ def _moves_of(scale: Scale) -> _Moves:
         question: keys for question, keys in scale.levels.items() if len(keys) > 1 and question not in scale.immutable
     }
     most = max(map(len, changeable.values()), default=1)
-    gains = np.zeros((4, len(changeable), most, most - 1), np.int64)
+    gains = np.zeros((_EFFORT + 1, len(changeable), most, most - 1), np.int64)
+    evidence = np.zeros((2, len(changeable), most), np.int64)
     others: dict[str, dict[str, tuple[str, ...]]] = {}
     at: dict[str, dict[str, tuple[int, int]]] = {}
     for row, (question, keys) in enumerate(changeable.items()):
-        spans = scale.whole.spans[question]
+        spans = scale.spans[question]
         others[question], at[question] = {}, {}
         for level, key in enumerate(keys):
             elsewhere = [place for place in range(len(keys)) if place != level]
@@ -140,10 +147,14 @@ def _moves_of(scale: Scale) -> _Moves:
                     to.continuity_low - here.continuity_low,
                     to.execution_low - here.execution_low,
                     to.margin_low - here.margin_low,
+                    to.evidence_low - here.evidence_low,
                     abs(place - level) * _STEP + (question not in scale.by_choice),
                 )
             gains[_EFFORT, row, level, len(keys) - 1 :] = _NO_CHANGE
-    return _Moves(others, at, gains)
+            said = [spans[other].evidence_low for other in others[question][key]]
+            ends = splits.least(said), splits.most(said)
+            evidence[:, row, level] = [end - spans[key].evidence_low for end in ends]
+    return _Moves(others, at, gains, evidence)
 
 
 @lru_cache(maxsize=64)
@@ -156,9 +167,10 @@ def _sets_of(count: int) -> tuple[Integers, Integers]:
 
 def _reach(case: _Case, sets: Integers) -> Span[Integers]:
     """The least and the most of the totals after any changes to each set's questions."""
-    ends = np.zeros((6, len(case.questions) + 1), np.int64)
-    ends[::2, :-1] = case.gains[:_EFFORT].min(axis=2)
-    ends[1::2, :-1] = case.gains[:_EFFORT].max(axis=2)
+    ends = np.zeros((8, len(case.questions) + 1), np.int64)
+    ends[:6:2, :-1] = case.gains[:_EVIDENCE].min(axis=2)
+    ends[1:6:2, :-1] = case.gains[:_EVIDENCE].max(axis=2)
+    ends[6:, :-1] = case.evidence
     first, second, third = sets
     return Span(*(np.array(case.total)[:, None] + ends[:, first] + ends[:, second] + ends[:, third]))
 
@@ -182,22 +194,18 @@ def _resolving(case: _Case, sets: Integers) -> Truths:
 def _added(gains: Integers, members: Integers) -> Integers:
     """What the sets add: a row for each, a column for each choice of new answers, the last question's fastest."""
     count = members.shape[1]
-    added = np.zeros((4, count, 1), np.int64)
+    added = np.zeros((_EFFORT + 1, count, 1), np.int64)
     for question in members:
-        added = (added[:, :, :, None] + gains[:, question, None, :]).reshape(4, count, -1)
+        added = (added[:, :, :, None] + gains[:, question, None, :]).reshape(_EFFORT + 1, count, -1)
     return added
 
 
 def _moved(total: Span[int], added: Any) -> Span[Any]:
-    continuity, execution, margin = added[:_EFFORT]
-    return Span(
-        total.continuity_low + continuity,
-        total.continuity_high + continuity,
-        total.execution_low + execution,
-        total.execution_high + execution,
-        total.margin_low + margin,
-        total.margin_high + margin,
-    )
+    ends: list[Any] = []
+    for low, high, change in zip(total[::2], total[1::2], added[:_EFFORT], strict=True):
+        moved = low + change
+        ends += [moved, moved if low == high else high + change]
+    return Span(*ends)
 
 
 def _changed(case: _Case, members: Integers, place: int) -> dict[str, str]:

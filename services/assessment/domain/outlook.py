@@ -3,6 +3,9 @@
 All ways where they are at most 4,096, else a fixed sample of 4,096. Ways whose answers newly contradict each other far
 enough to call for a talk, or leave no room for each other, are left out: they would be asked back. What is left is
 complete, so the demand for completeness plays no part.
+
+An unanswered question without points does not fall: it leaves the verdict to the scores. What its answers would do is
+said beside the ways, for each of them over all ways.
 """
 
 import hashlib
@@ -15,9 +18,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from services.assessment.domain import splits
 from services.assessment.domain.rounding import STEPS, half_up, shared_out
-from services.assessment.domain.scale import Scale, Span
-from services.assessment.domain.verdict import Scored, Truths, in_conflict, misfits, settled
+from services.assessment.domain.scale import Misfit, Scale, Span
+from services.assessment.domain.verdict import Many, Scored, Truths, in_conflict, in_reach_of_a_split, misfits, settled
 from shared.contracts.assessment import IfAnswered, NextQuestion, Outlook
 from shared.questionnaire import UNKNOWN
 
@@ -43,11 +47,28 @@ class Prospects(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Levels:
-    """For each question what each level adds to the axes, and the levels on which it falls in the sample."""
+    """For each question what each level adds to the axes and to the evidence, and where it falls in the sample."""
 
     continuity: dict[str, Integers]
     execution: dict[str, Integers]
+    evidence: dict[str, Integers]
     sample: dict[str, Integers]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ways:
+    """The ways in which the unknown answers could fall, what each adds up to and leads to, and whether it fits.
+
+    Those `in_reach` would be both, were a split said and shown.
+    """
+
+    answers: dict[str, str]
+    unknown: list[str]
+    falls: Integers
+    totals: Many
+    verdicts: Integers
+    fitting: Truths
+    in_reach: Truths
 
 
 def prospects(answers: dict[str, str], scale: Scale) -> Prospects:
@@ -59,16 +80,25 @@ def prospects(answers: dict[str, str], scale: Scale) -> Prospects:
     unknown = [question for question in scale.levels if answers[question] == UNKNOWN]
     if not unknown:
         return Prospects(None, (), None)
-    falls, exact = _falls(unknown, scale)
-    fitting = _fitting(answers, unknown, falls, scale)
-    verdicts = np.where(fitting, _verdicts(answers, unknown, falls, scale), _LEFT_OUT)
+    falling = [question for question in unknown if question not in scale.unscored]
+    unanswered = [question for question in unknown if question in scale.unscored]
+    falls, exact = _falls(falling, scale)
+    totals = _totals(answers, falling, falls, scale)
+    fitting = _fitting(answers, falling, falls, scale)
+    ways = _Ways(
+        answers, falling, falls, totals, _verdicts(totals, scale), fitting, in_reach_of_a_split(totals, scale.limits)
+    )
+    verdicts = np.where(fitting, ways.verdicts, _LEFT_OUT)
     tallies = {
         question: _tally(fall, verdicts, len(scale.levels[question]))
-        for question, fall in zip(unknown, falls, strict=True)
+        for question, fall in zip(falling, falls, strict=True)
     }
+    for question in unanswered:
+        tallies[question] = [_counts(_if_answered(question, level, ways, scale)) for level in scale.levels[question]]
     order = sorted(unknown, key=lambda question: (-_moved_by(tallies[question]), -_width(question, scale)))
+    towards_both = {question: max(map(_share_of_both, tallies[question])) for question in unanswered}
     return Prospects(
-        _outlook(tallies[order[0]], falls.shape[1], exact),
+        _outlook(_counts(verdicts), falls.shape[1], exact, towards_both),
         tuple(order),
         _next_question(order[0], tallies[order[0]], scale) if fitting.any() else None,
     )
@@ -85,15 +115,16 @@ def _falls(unknown: Sequence[str], scale: Scale) -> tuple[Integers, bool]:
 
 @lru_cache(maxsize=64)
 def _all_ways(counts: tuple[int, ...]) -> Integers:
-    return np.indices(counts).reshape(len(counts), -1)
+    return np.indices(counts).reshape(len(counts), prod(counts))
 
 
 @lru_cache(maxsize=32)
 def _levels_of(scale: Scale) -> _Levels:
-    spans = {question: [scale.whole.spans[question][key] for key in keys] for question, keys in scale.levels.items()}
+    spans = {question: [scale.spans[question][key] for key in keys] for question, keys in scale.levels.items()}
     return _Levels(
         {question: np.array([span.continuity_low for span in levels]) for question, levels in spans.items()},
         {question: np.array([span.execution_low for span in levels]) for question, levels in spans.items()},
+        {question: np.array([span.evidence_low for span in levels]) for question, levels in spans.items()},
         {question: sampled(question, len(levels)) for question, levels in spans.items()},
     )
 
@@ -107,21 +138,48 @@ def sampled(question: str, levels: int) -> Integers:
     return np.argsort(np.argsort(keys, kind="stable")) * levels // MOST_WAYS
 
 
-def _verdicts(answers: Mapping[str, str], unknown: Sequence[str], falls: Integers, scale: Scale) -> Integers:
-    """The place in `_CAUTIOUS` of each way's verdict on scores."""
+def _totals(answers: Mapping[str, str], unknown: Sequence[str], falls: Integers, scale: Scale) -> Many:
+    """What each way adds up to."""
     levels = _levels_of(scale)
-    known = [spans[answers[question]] for question, spans in scale.whole.spans.items() if answers[question] != UNKNOWN]
+    known = [spans[answers[question]] for question, spans in scale.spans.items() if answers[question] != UNKNOWN]
     continuity = np.full(falls.shape[1], sum(span.continuity_low for span in known))
     execution = np.full(falls.shape[1], sum(span.execution_low for span in known))
+    evidence = np.full(falls.shape[1], sum(span.evidence_low for span in known))
     for question, fall in zip(unknown, falls, strict=True):
         continuity += levels.continuity[question].take(fall)
         execution += levels.execution[question].take(fall)
+        evidence += levels.evidence[question].take(fall)
     margin = continuity * scale.whole.execution_capacity - execution * scale.whole.continuity_capacity
-    holds = settled(Span(continuity, continuity, execution, execution, margin, margin), scale.limits)
-    places = np.zeros(falls.shape[1], np.int64)
+    return Span(continuity, continuity, execution, execution, margin, margin, evidence, evidence)
+
+
+def _verdicts(totals: Many, scale: Scale) -> Integers:
+    """The place in `_CAUTIOUS` of each way's verdict on scores."""
+    holds = settled(totals, scale.limits)
+    places = np.zeros(totals.margin_low.shape, np.int64)
     for place, verdict in enumerate(_CAUTIOUS):
         places += place * holds[verdict]
     return places
+
+
+def _if_answered(question: str, level: str, ways: _Ways, scale: Scale) -> Integers:
+    """The verdicts of all ways were a question without points answered so; as they are where it says nothing."""
+    verdicts, fitting = ways.verdicts, ways.fitting
+    if (said := scale.unscored[question][level]) and ways.in_reach.any():
+        divided = ways.in_reach & splits.divides(ways.totals.evidence_low + said)
+        verdicts = np.where(divided, _CAUTIOUS.index("both"), verdicts)
+    answers = ways.answers | {question: level}
+    if any(question in misfit.when and _can_arise(misfit, answers, scale) for misfit in scale.misfits):
+        fitting = _fitting(answers, ways.unknown, ways.falls, scale)
+    return np.where(fitting, verdicts, _LEFT_OUT)
+
+
+def _can_arise(misfit: Misfit, answers: dict[str, str], scale: Scale) -> bool:
+    """Whether some way, or these answers already, are what the misfit says they must not be."""
+    return all(
+        answers[question] in keys or (answers[question] == UNKNOWN and question not in scale.unscored)
+        for question, keys in misfit.when.items()
+    )
 
 
 def _fitting(answers: dict[str, str], unknown: Sequence[str], falls: Integers, scale: Scale) -> Truths:
@@ -130,7 +188,7 @@ def _fitting(answers: dict[str, str], unknown: Sequence[str], falls: Integers, s
     fits = np.full(falls.shape[1], not in_conflict(misfits(answers, scale), scale))
     soft = np.zeros(falls.shape[1], np.int64)
     for misfit in scale.misfits:
-        if any(answers[question] not in (*keys, UNKNOWN) for question, keys in misfit.when.items()):
+        if not _can_arise(misfit, answers, scale):
             continue
         arises = np.ones(falls.shape[1], np.bool_)
         for question in misfit.when.keys() & rows.keys():
@@ -151,6 +209,16 @@ def _tally(fall: Integers, verdicts: Integers, levels: int) -> list[list[int]]:
     return tally
 
 
+def _counts(verdicts: Integers) -> list[int]:
+    """How many ways lead to each verdict."""
+    counts: list[int] = np.bincount(verdicts, minlength=_LEFT_OUT + 1)[:_LEFT_OUT].tolist()
+    return counts
+
+
+def _share_of_both(counts: Sequence[int]) -> float:
+    return half_up(counts[_CAUTIOUS.index("both")], sum(counts)) if any(counts) else 0
+
+
 def _moved_by(tally: Sequence[Sequence[int]]) -> float:
     """The expected rise of the sum of squared shares."""
     whole: list[int] = [sum(column) for column in zip(*tally, strict=True)]
@@ -163,7 +231,7 @@ def _moved_by(tally: Sequence[Sequence[int]]) -> float:
 
 
 def _width(question: str, scale: Scale) -> int:
-    span = scale.whole.spans[question][UNKNOWN]
+    span = scale.spans[question][UNKNOWN]
     return span.margin_high - span.margin_low
 
 
@@ -171,9 +239,8 @@ def _leading(counts: Sequence[int]) -> int:
     return max(range(len(counts)), key=lambda place: counts[place])
 
 
-def _outlook(tally: Sequence[Sequence[int]], ways: int, exact: bool) -> Outlook:
+def _outlook(counts: Sequence[int], ways: int, exact: bool, towards_both: dict[str, float]) -> Outlook:
     """From the ways to each verdict; `contradictory` has a share, and then all of it, only where no way fits."""
-    counts = [sum(column) for column in zip(*tally, strict=True)]
     fitting = sum(counts)
     shares = shared_out([*counts, 0 if fitting else 1])
     return Outlook(
@@ -181,6 +248,7 @@ def _outlook(tally: Sequence[Sequence[int]], ways: int, exact: bool) -> Outlook:
         leading=_CAUTIOUS[_leading(counts)] if fitting else "contradictory",
         ways=fitting or ways,
         exact=exact,
+        towards_both=towards_both,
     )
 
 

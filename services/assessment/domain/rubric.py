@@ -2,11 +2,13 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from services.assessment.domain import splits
 from services.assessment.domain.document import Fault, Path, misfits_of, read
+from services.assessment.domain.splits import CanChange, Hybrids, Percent
 from services.assessment.domain.weight_bank import CONCENTRATION, VECTORS, bank_of
 from shared.contracts.assessment import Verdict
 from shared.questionnaire import Questionnaire, canonical_hash
@@ -14,8 +16,6 @@ from shared.questionnaire import Questionnaire, canonical_hash
 WHOLE_WEIGHT = 10_000
 IN_FORCE = "current"
 AXES = ("continuity", "execution")
-
-Percent = Annotated[int, Field(strict=True, ge=0, le=100)]
 
 
 def _of_its_own(version: str) -> str:
@@ -56,7 +56,7 @@ class ScoredQuestion(_Part):
 
     id: str
     weight_bp: BasisPoints
-    can_change: Literal["by_choice", "by_events", "never"] = "by_choice"
+    can_change: CanChange = "by_choice"
     levels: dict[str, Values]
 
 
@@ -79,14 +79,16 @@ class Rule(_Part):
 class Rubric(_Part):
     """One immutable version of weights, level values and thresholds, for one version of the questionnaire.
 
-    `intended_changes` names the golden cases that get another verdict, with that verdict. It scores nothing, so the
-    hash leaves it out.
+    Every question has points, or is one of the unscored ones of `hybrids`. A rubric without these keeps the hash that
+    it had before there were any. `intended_changes` names the golden cases that get another verdict, with that verdict.
+    It scores nothing, so the hash leaves it out.
     """
 
     version: Version
     questionnaire: str
     questions: tuple[ScoredQuestion, ...]
     rule: Rule
+    hybrids: Hybrids | None = Field(default=None, exclude_if=lambda hybrids: hybrids is None)
     intended_changes: dict[str, Verdict] = Field(default_factory=dict, exclude=True)
 
     @cached_property
@@ -119,7 +121,7 @@ def parse(text: str, questionnaire: Questionnaire) -> Rubric:
             "give the version that it scores"
         )
     keys = [(question.id, list(question.levels)) for question in rubric.questions]
-    faults = mismatches(keys, questionnaire) or [
+    faults = mismatches(keys, rubric.hybrids, questionnaire) or [
         *imbalances([question.weight_bp for question in rubric.questions]),
         *silences(rubric.questions, questionnaire),
     ]
@@ -128,14 +130,21 @@ def parse(text: str, questionnaire: Questionnaire) -> Rubric:
     return rubric
 
 
-def mismatches(scored: Sequence[tuple[str, Sequence[str]]], questionnaire: Questionnaire) -> list[Fault]:
-    """Where ids and level keys, in the rubric's order, are not those of the questionnaire."""
+def mismatches(
+    scored: Sequence[tuple[str, Sequence[str]]], hybrids: Hybrids | None, questionnaire: Questionnaire
+) -> list[Fault]:
+    """Where ids and level keys, in the rubric's order, and its splits are not those of the questionnaire."""
     asked = {question.id: [level.key for level in question.levels] for question in questionnaire.questions}
-    faults = _differences("question", asked, [question_id for question_id, _ in scored], ("questions",))
+    ids = [question_id for question_id, _ in scored]
+    unscored = hybrids.unscored if hybrids else {}
+    needed = [key for key in asked if key in ids or key not in unscored]
+    faults = _differences("question", needed, ids, ("questions",))
     for index, (question_id, keys) in enumerate(scored):
         if question_id in asked:
             path = ("questions", index, "levels")
             faults += _differences(f"question {question_id} level", asked[question_id], keys, path)
+    if hybrids:
+        faults += splits.mismatches(hybrids, ids, questionnaire)
     return faults
 
 
@@ -178,12 +187,13 @@ def as_published(rubric: Rubric, questionnaire: Questionnaire) -> dict[str, Any]
     """The whole rubric as JSON for machines: enough to recompute every score and verdict.
 
     An axis is 100 x sum(weight_bp x level value) / capacity; `min_answered_weight` and
-    `robustness_for_clear` are shares of 1.
+    `robustness_for_clear` are shares of 1. `hybrids` is there where the rubric has them.
     """
     scored = {question.id: question for question in rubric.questions}
+    asked = [question for question in questionnaire.questions if question.id in scored]
     continuity, execution = capacity(rubric.questions)
-    bank = bank_of(tuple(scored[question.id].weight_bp for question in questionnaire.questions))
-    return {
+    bank = bank_of(tuple(scored[question.id].weight_bp for question in asked))
+    published = {
         "version": rubric.version,
         "hash": rubric.hash,
         "questionnaire": rubric.questionnaire,
@@ -199,7 +209,7 @@ def as_published(rubric: Rubric, questionnaire: Questionnaire) -> dict[str, Any]
                     for level in question.levels
                 ],
             }
-            for question in questionnaire.questions
+            for question in asked
         ],
         "rule": {
             **rubric.rule.model_dump(exclude={"min_answered_weight_bp", "robustness_for_clear"}),
@@ -209,3 +219,6 @@ def as_published(rubric: Rubric, questionnaire: Questionnaire) -> dict[str, Any]
             "key_required": [question.id for question in questionnaire.questions if question.key_question],
         },
     }
+    if rubric.hybrids:
+        published["hybrids"] = rubric.hybrids.model_dump(mode="json")
+    return published

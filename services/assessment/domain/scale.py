@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Generic, Literal, NamedTuple, TypeVar
 
+from services.assessment.domain import splits
 from services.assessment.domain.rubric import Rubric, Rule, ScoredQuestion, capacity
+from services.assessment.domain.splits import Hybrids
 from services.assessment.domain.weight_bank import VECTORS, WeightBank, bank_of
 from shared.questionnaire import UNKNOWN, Condition, Questionnaire
 
@@ -15,9 +17,9 @@ T = TypeVar("T")
 class Span(NamedTuple, Generic[T]):
     """The least and the most of each axis, over that axis's capacity, and of the margin, over both capacities.
 
-    Integers for one set of answers, arrays for many. Where every answer is known the two ends are one. The margin's
-    ends are taken per question, on the difference between the axes, so they are narrower than the difference between
-    the axes' ends.
+    And the least and the most that is said of splits, packed. Integers for one set of answers, arrays for many. Where
+    every answer is known the two ends are one. The margin's ends are taken per question, on the difference between the
+    axes, so they are narrower than the difference between the axes' ends.
     """
 
     continuity_low: T
@@ -26,6 +28,11 @@ class Span(NamedTuple, Generic[T]):
     execution_high: T
     margin_low: T
     margin_high: T
+    evidence_low: T
+    evidence_high: T
+
+
+_NOTHING = Span(0, 0, 0, 0, 0, 0, 0, 0)
 
 
 class Ends(NamedTuple):
@@ -53,8 +60,7 @@ class Part:
 
     def total(self, answers: Mapping[str, str]) -> Span[int]:
         """What these answers add up to; every question of the part must be among them."""
-        spans = [levels[answers[question]] for question, levels in self.spans.items()]
-        return Span(*map(sum, zip(*spans, strict=True)))
+        return _added(self.spans, answers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,9 @@ class Limits:
     hybrid_continuity: int
     hybrid_execution: int
     hybrid_margin: int
+    split_continuity: int
+    split_execution: int
+    split_margin: int
     leader_continuity: int
     leader_execution: int
     margin_needed: int
@@ -83,13 +92,18 @@ class Misfit:
 class Scale:
     """One rubric over one questionnaire, everything in catalogue order.
 
-    `differences` is what each answer adds to the margin for each basis point of its question's weight, with the
-    capacities as they are; `misfits` is what answers must not be, for a completion or a change to make sense.
+    `whole`, `dimension_of`, `weights_bp` and `differences` have the questions with points; `spans` and `levels` have
+    all, and `unscored` says of those without points what each answer says of splits. `differences` is what each answer
+    adds to the margin for each basis point of its question's weight, with the capacities as they are; `misfits` is what
+    answers must not be, for a completion or a change to make sense.
     """
 
     rule: Rule
+    hybrids: Hybrids | None
     limits: Limits
     whole: Part
+    spans: dict[str, dict[str, Span[int]]]
+    unscored: dict[str, dict[str, int]]
     dimensions: dict[str, Part]
     dimension_of: dict[str, str]
     weights_bp: dict[str, int]
@@ -99,6 +113,14 @@ class Scale:
     misfits: tuple[Misfit, ...]
     by_choice: frozenset[str]
     immutable: frozenset[str]
+
+    def total(self, answers: Mapping[str, str]) -> Span[int]:
+        """What these answers, one for every question, add up to over the whole."""
+        return _added(self.spans, answers)
+
+    def scored(self, answers: Mapping[str, str]) -> dict[str, str]:
+        """Those of the answers that have points."""
+        return {question: answers[question] for question in self.weights_bp}
 
     @cached_property
     def weight_bank(self) -> WeightBank:
@@ -124,26 +146,37 @@ def scale_of(rubric: Rubric, questionnaire: Questionnaire) -> Scale:
 @lru_cache(maxsize=32)
 def _made(versions: _Versions) -> Scale:
     questionnaire = versions.questionnaire
-    scored = {question.id: question for question in versions.rubric.questions}
-    questions = [scored[question.id] for question in questionnaire.questions]
+    rubric, hybrids = versions.rubric, versions.rubric.hybrids
+    scored = {question.id: question for question in rubric.questions}
+    dimension_of = {question.id: question.dimension for question in questionnaire.questions if question.id in scored}
+    questions = [scored[question] for question in dimension_of]
     whole = _part(questions)
+    said = splits.evidence(hybrids, questionnaire)
+    can_change = {question.id: question.can_change for question in questions} | (hybrids.unscored if hybrids else {})
     return Scale(
-        rule=versions.rubric.rule,
-        limits=_limits(versions.rubric.rule, whole),
+        rule=rubric.rule,
+        hybrids=hybrids,
+        limits=_limits(rubric.rule, hybrids, whole),
         whole=whole,
+        spans={question: _with_evidence(whole.spans.get(question), levels) for question, levels in said.items()},
+        unscored={question: levels for question, levels in said.items() if question not in scored},
         dimensions={
-            dimension.key: _part(scored[question.id] for question in questionnaire.of_dimension(dimension.key))
+            dimension.key: _part(scored[name] for name, group in dimension_of.items() if group == dimension.key)
             for dimension in questionnaire.dimensions
         },
-        dimension_of={question.id: question.dimension for question in questionnaire.questions},
+        dimension_of=dimension_of,
         weights_bp={question.id: question.weight_bp for question in questions},
         key_questions=tuple(question.id for question in questionnaire.questions if question.key_question),
         levels={question.id: tuple(level.key for level in question.levels) for question in questionnaire.questions},
         differences={question.id: _differences(question, whole) for question in questions},
         misfits=_misfits(questionnaire),
-        by_choice=frozenset(question.id for question in questions if question.can_change == "by_choice"),
-        immutable=frozenset(question.id for question in questions if question.can_change == "never"),
+        by_choice=frozenset(question for question, by in can_change.items() if by == "by_choice"),
+        immutable=frozenset(question for question, by in can_change.items() if by == "never"),
     )
+
+
+def _added(spans: Mapping[str, Mapping[str, Span[int]]], answers: Mapping[str, str]) -> Span[int]:
+    return Span(*map(sum, zip(*(levels[answers[question]] for question, levels in spans.items()), strict=True)))
 
 
 def _part(questions: Iterable[ScoredQuestion]) -> Part:
@@ -156,14 +189,24 @@ def _part(questions: Iterable[ScoredQuestion]) -> Part:
             continuity = question.weight_bp * values.continuity
             execution = question.weight_bp * values.execution
             margin = continuity * execution_capacity - execution * continuity_capacity
-            levels[key] = Span(continuity, continuity, execution, execution, margin, margin)
-        ends = zip((min, max) * 3, zip(*levels.values(), strict=True), strict=True)
+            levels[key] = Span(continuity, continuity, execution, execution, margin, margin, 0, 0)
+        ends = zip((min, max) * 4, zip(*levels.values(), strict=True), strict=True)
         levels[UNKNOWN] = Span(*(end(values) for end, values in ends))
         spans[question.id] = levels
     return Part(continuity_capacity, execution_capacity, spans)
 
 
-def _limits(rule: Rule, whole: Part) -> Limits:
+def _with_evidence(points: dict[str, Span[int]] | None, said: dict[str, int]) -> dict[str, Span[int]]:
+    """What each level adds in points and says of splits. Unanswered, a question without points says nothing."""
+    if points is None:
+        spans = {key: _NOTHING._replace(evidence_low=one, evidence_high=one) for key, one in said.items()}
+        return spans | {UNKNOWN: _NOTHING}
+    spans = {key: points[key]._replace(evidence_low=one, evidence_high=one) for key, one in said.items()}
+    ends = {"evidence_low": splits.least(said.values()), "evidence_high": splits.most(said.values())}
+    return spans | {UNKNOWN: points[UNKNOWN]._replace(**ends)}
+
+
+def _limits(rule: Rule, hybrids: Hybrids | None, whole: Part) -> Limits:
     def reaching(percent: int, of: int) -> int:
         return -(-percent * of // 100)
 
@@ -171,6 +214,9 @@ def _limits(rule: Rule, whole: Part) -> Limits:
         hybrid_continuity=reaching(rule.hybrid_floor, whole.continuity_capacity),
         hybrid_execution=reaching(rule.hybrid_floor, whole.execution_capacity),
         hybrid_margin=reaching(rule.hybrid_max_margin, whole.margin_capacity),
+        split_continuity=reaching(hybrids.floor if hybrids else 0, whole.continuity_capacity),
+        split_execution=reaching(hybrids.floor if hybrids else 0, whole.execution_capacity),
+        split_margin=reaching(hybrids.max_margin if hybrids else 0, whole.margin_capacity),
         leader_continuity=reaching(rule.leader_floor, whole.continuity_capacity),
         leader_execution=reaching(rule.leader_floor, whole.execution_capacity),
         margin_needed=reaching(rule.margin_needed, whole.margin_capacity),

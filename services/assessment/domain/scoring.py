@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from services.assessment.domain import acceptability, explanation, robustness, stability
+from services.assessment.domain import acceptability, explanation, robustness, splits, stability
 from services.assessment.domain.counterfactuals import counterfactuals
 from services.assessment.domain.outlook import prospects
 from services.assessment.domain.rubric import WHOLE_WEIGHT, Rubric
@@ -28,9 +28,10 @@ def assess(answers: Mapping[str, Answer], rubric: Rubric, questionnaire: Questio
         raise UnheardAnswer("; ".join(f"{question}: {refusal}" for question, refusal in refusals.items()))
     scale = scale_of(rubric, questionnaire)
     levels = questionnaire.completed(given)
-    total = scale.whole.total(levels)
+    scored = scale.scored(levels)
+    total = scale.total(levels)
     verdict = decide(levels, total, scale)
-    scores, margin = explanation.points(levels, scale.whole)
+    scores, margin = explanation.points(scored, scale.whole)
     ahead = prospects(levels, scale)
     return Assessment(
         verdict=verdict,
@@ -49,15 +50,16 @@ def assess(answers: Mapping[str, Answer], rubric: Rubric, questionnaire: Questio
         answers={question: _answer(level, answers.get(question)) for question, level in levels.items()},
         questionnaire=VersionHash(version=questionnaire.version, hash=questionnaire.hash),
         rubric=VersionHash(version=rubric.version, hash=rubric.hash),
-        robustness=robustness.share(levels, scale),
-        acceptability=acceptability.share(levels, scale),
+        robustness=robustness.share(scored, scale),
+        acceptability=acceptability.share(scored, scale),
         outlook=ahead.outlook,
         counterfactuals=counterfactuals(levels, total, verdict, scale),
-        stability=stability.of_questions(levels, scale),
-        dimension_stability=stability.of_dimensions(levels, scale),
-        central_weights=acceptability.central_weights(levels, scale),
+        stability=stability.of_questions(scored, scale),
+        dimension_stability=stability.of_dimensions(scored, scale),
+        central_weights=acceptability.central_weights(scored, scale),
         next_question=ahead.next_question,
         weight_bank=scale.weight_bank.hash,
+        splits=splits.found(levels, scale.hybrids) if verdict == "both" and scale.hybrids else (),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any, Literal, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from services.assessment.domain import robustness
+from services.assessment.domain import robustness, splits
 from services.assessment.domain.scale import Limits, Misfit, Scale, Span
 from services.assessment.domain.weight_bank import VECTORS
 from shared.contracts.assessment import Strength, Verdict
@@ -28,6 +28,7 @@ def decide(answers: dict[str, str], total: Span[int], scale: Scale) -> Verdict:
     Completeness comes before contradictions: first what is missing is asked, then what does not fit. A verdict holds
     for every completion that does not contradict itself; where an unknown answer could still decide, it is
     `incomplete`. That is judged at the ends of the intervals, so it may be said once too often and never too seldom.
+    An unanswered question without points leaves the verdict to the scores.
     """
     if not _is_complete(answers, scale):
         return "incomplete"
@@ -63,9 +64,14 @@ def settled(total: Many, limits: Limits) -> dict[Scored, Truths]: ...
 
 def settled(total: Span[Any], limits: Limits) -> dict[Scored, Any]:
     """For each verdict on scores, whether it holds anywhere between the ends; for arrays, element by element."""
+    if all(low is high for low, high in zip(total[::2], total[1::2], strict=True)):
+        both = _both(total, limits)
+        sure = _one_sure(total, limits, both ^ True)
+        return {"both": both, **sure, "unclear": (both | sure["continuity"] | sure["execution"]) ^ True}
     excluded = _excluded(total, limits)
     return {
-        **_sure(total, limits, excluded),
+        "both": _both(total, limits),
+        **_one_sure(total, limits, excluded["both"]),
         "unclear": excluded["both"] & excluded["continuity"] & excluded["execution"],
     }
 
@@ -73,23 +79,38 @@ def settled(total: Span[Any], limits: Limits) -> dict[Scored, Any]:
 def possible(total: Many, limits: Limits) -> dict[Scored, Truths]:
     """For each verdict on scores, where it may hold somewhere between the ends."""
     excluded = _excluded(total, limits)
-    sure = _sure(total, limits, excluded)
+    one = _one_sure(total, limits, excluded["both"])
     return {
         **{verdict: ~nowhere for verdict, nowhere in excluded.items()},
-        "unclear": ~(sure["both"] | sure["continuity"] | sure["execution"]),
+        "unclear": ~(_both(total, limits) | one["continuity"] | one["execution"]),
     }
 
 
-def _sure(total: Span[Any], limits: Limits, excluded: dict[Scored, Any]) -> dict[Scored, Any]:
-    return {
-        "both": (total.continuity_low >= limits.hybrid_continuity)
+def in_reach_of_a_split(total: Span[Any], limits: Limits) -> Any:
+    """Whether both scores are high enough, and near enough to each other, for a split to make it both."""
+    return (
+        (total.continuity_low >= limits.split_continuity)
+        & (total.execution_low >= limits.split_execution)
+        & (total.margin_high < limits.split_margin)
+        & (total.margin_low > -limits.split_margin)
+    )
+
+
+def _both(total: Span[Any], limits: Limits) -> Any:
+    return (
+        (total.continuity_low >= limits.hybrid_continuity)
         & (total.execution_low >= limits.hybrid_execution)
         & (total.margin_high < limits.hybrid_margin)
-        & (total.margin_low > -limits.hybrid_margin),
-        "continuity": excluded["both"]
+        & (total.margin_low > -limits.hybrid_margin)
+    ) | (in_reach_of_a_split(total, limits) & splits.divides(total.evidence_low))
+
+
+def _one_sure(total: Span[Any], limits: Limits, not_both: Any) -> dict[Scored, Any]:
+    return {
+        "continuity": not_both
         & (total.margin_low >= limits.margin_needed)
         & (total.continuity_low >= limits.leader_continuity),
-        "execution": excluded["both"]
+        "execution": not_both
         & (total.margin_high <= -limits.margin_needed)
         & (total.execution_low >= limits.leader_execution),
     }
@@ -97,27 +118,41 @@ def _sure(total: Span[Any], limits: Limits, excluded: dict[Scored, Any]) -> dict
 
 def _excluded(total: Span[Any], limits: Limits) -> dict[Scored, Any]:
     return {
-        "both": (total.continuity_high < limits.hybrid_continuity)
-        | (total.execution_high < limits.hybrid_execution)
-        | (total.margin_low >= limits.hybrid_margin)
-        | (total.margin_high <= -limits.hybrid_margin),
+        "both": (
+            (total.continuity_high < limits.hybrid_continuity)
+            | (total.execution_high < limits.hybrid_execution)
+            | (total.margin_low >= limits.hybrid_margin)
+            | (total.margin_high <= -limits.hybrid_margin)
+        )
+        & (
+            (total.continuity_high < limits.split_continuity)
+            | (total.execution_high < limits.split_execution)
+            | (total.margin_low >= limits.split_margin)
+            | (total.margin_high <= -limits.split_margin)
+            | splits.leaves_whole(total.evidence_high)
+        ),
         "continuity": (total.margin_high < limits.margin_needed) | (total.continuity_high < limits.leader_continuity),
         "execution": (total.margin_low > -limits.margin_needed) | (total.execution_high < limits.leader_execution),
     }
 
 
 def strength_of(verdict: Verdict, answers: Mapping[str, str], total: Span[int], scale: Scale) -> Strength | None:
-    """`clear` when margin and robustness say so for every completion, else `leaning`; null where no need is named."""
+    """`clear` when margin and robustness say so for every completion, else `leaning`; null where no need is named.
+
+    One need is never clear while an unanswered question without points could still make it both.
+    """
     limits = scale.limits
     match verdict:
         case "continuity":
             clear = (
                 total.margin_low >= limits.margin_for_clear
+                and _is_undivided(answers, total, scale)
                 and robustness.vectors(answers, scale).low >= limits.vectors_for_clear
             )
         case "execution":
             clear = (
                 total.margin_high <= -limits.margin_for_clear
+                and _is_undivided(answers, total, scale)
                 and robustness.vectors(answers, scale).high <= VECTORS - limits.vectors_for_clear
             )
         case "both":
@@ -125,3 +160,11 @@ def strength_of(verdict: Verdict, answers: Mapping[str, str], total: Span[int], 
         case _:
             return None
     return "clear" if clear else "leaning"
+
+
+def _is_undivided(answers: Mapping[str, str], total: Span[int], scale: Scale) -> bool:
+    """Whether no answer to what is unanswered and without points could make it both."""
+    unanswered = [levels for question, levels in scale.unscored.items() if answers[question] == UNKNOWN]
+    could_be = sum(splits.most(levels.values()) for levels in unanswered)
+    excluded: dict[Scored, bool] = _excluded(total._replace(evidence_high=total.evidence_high + could_be), scale.limits)
+    return excluded["both"]

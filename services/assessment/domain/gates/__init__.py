@@ -9,9 +9,10 @@ from pydantic import ValidationError
 from services.assessment.domain.document import Fault
 from services.assessment.domain.gates.catalogue import catalogue_of, too_many
 from services.assessment.domain.gates.golden import golden_cases
-from services.assessment.domain.gates.source import Mend, Source, at, has_levels, validated
+from services.assessment.domain.gates.source import Mend, Model, Source, at, has_levels, validated
 from services.assessment.domain.gates.values import idle, thresholds, turns, verdicts
 from services.assessment.domain.rubric import Rubric, Rule, imbalances, mismatches, silences
+from services.assessment.domain.splits import Hybrids
 from shared.questionnaire import Questionnaire
 
 
@@ -51,10 +52,10 @@ def check(draft: Source, catalogue: Source | None, golden: Source | None, known:
             choices = " or ".join(known)
             fields += at(draft, [Fault(("questionnaire",), f"there is no questionnaire {version}: name {choices}")])
     questionnaire, unheard = (None, []) if catalogue is None else catalogue_of(catalogue)
-    entries, rule = _entries(content), _rule(content)
+    entries, rule, hybrids = _entries(content), _part(Rule, content, "rule"), _part(Hybrids, content, "hybrids")
     matches = weights = levels = silent = None
     if questionnaire is not None and entries is not None:
-        matches = mismatches([(entry["id"], list(entry["levels"])) for entry in entries], questionnaire)
+        matches = mismatches([(entry["id"], list(entry["levels"])) for entry in entries], hybrids, questionnaire)
         levels = [fault for index, entry in enumerate(entries) for fault in turns(index, entry, questionnaire)]
     if entries is not None and all(type(entry.get("weight_bp")) is int for entry in entries):
         weights = imbalances(entry["weight_bp"] for entry in entries)
@@ -63,7 +64,9 @@ def check(draft: Source, catalogue: Source | None, golden: Source | None, known:
     fit = rubric if not fields and matches == weights == silent == [] else None
     gates = (
         Gate("fields", "Every field is there once, known and of the right kind.", tuple(fields)),
-        _gate("questions", "Exactly the questions and levels that are asked have values.", draft, matches),
+        _gate(
+            "questions", "Exactly what is asked has values, or makes a split.", draft, matches
+        ),
         _gate("weights", "The weights add up to 10000.", draft, weights),
         _gate("capacities", "Both needs can be spoken for, and every question can move the result.", draft, silent),
         _gate("levels", "From level to level each need only rises or only falls.", draft, levels),
@@ -91,8 +94,8 @@ def _entries(content: Any) -> list[dict[str, Any]] | None:
     return None
 
 
-def _rule(content: Any) -> Rule | None:
+def _part(model: type[Model], content: Any, name: str) -> Model | None:
     try:
-        return Rule.model_validate(content["rule"])
+        return model.model_validate(content[name])
     except (ValidationError, TypeError, KeyError):
         return None
