@@ -14,6 +14,7 @@ from services.assessment.domain.activations import Step
 from shared.contracts.assessment import AssessmentCompleted
 from shared.contracts.intake import Answer, Company, IntakeErased, IntakeSubmitted, Role, Submission
 from shared.postgres import Database
+from shared.questionnaire import PUBLISHED
 from shared.service import Settings, build
 from tests.assessment.archetypes import DEADLINE_MIGRATION
 from tests.clients import colleague
@@ -44,7 +45,7 @@ def submitted(intake_id: UUID, revision: int = 1) -> IntakeSubmitted:
     submission = Submission(
         intake_id=intake_id,
         revision=revision,
-        questionnaire="2026-11",
+        questionnaire=PUBLISHED,
         answers={question: Answer(level=level) for question, level in DEADLINE_MIGRATION.items()},
         company=Company(name="Nordlicht", headcount="51-250", industry="energy", country="DE"),
         channel="api",

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -324,7 +325,7 @@ def split_of(document: dict[str, Any]) -> dict[str, Any]:
             "hybrids unscored: no split asks parts: add one, or take the question out",
         ),
         (
-            lambda document: document["hybrids"]["splits"].append(document["hybrids"]["splits"][0]),
+            lambda document: document["hybrids"]["splits"].append(deepcopy(split_of(document))),
             "hybrids: split settled_and_changing_parts is there already: keep one",
         ),
         (

@@ -103,7 +103,9 @@ async def score(database: Database, intake_id: UUID) -> None:
         payload = await connection.fetchval("select payload from fact where key = $1", intake_id)
         submission = IntakeSubmitted.model_validate_json(payload).submission
         questionnaire = load(submission.questionnaire)
-        rubric = parse((files("services.assessment") / "rubrics" / f"{submission.questionnaire}.yaml").read_text(), questionnaire)
+        rubric = parse(
+            (files("services.assessment") / "rubrics" / f"{submission.questionnaire}.yaml").read_text(), questionnaire
+        )
         completed = AssessmentCompleted(
             intake_id=intake_id,
             version=1,

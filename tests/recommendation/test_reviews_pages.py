@@ -144,7 +144,7 @@ async def test_a_long_queue_goes_on_on_the_next_page(
                 "Needs product owner.",
                 "Who on your side will set priorities week by week? Nobody is free to",
                 "You will judge by business results, and nobody is free to set priorities.",
-                "Continuity leads by 70.5 points",
+                "Continuity leads by 71.2 points",
                 "86.1",
                 "15.6",
                 "Continuity leads in 100 of 100 plausible weightings",

@@ -64,9 +64,7 @@ def check(draft: Source, catalogue: Source | None, golden: Source | None, known:
     fit = rubric if not fields and matches == weights == silent == [] else None
     gates = (
         Gate("fields", "Every field is there once, known and of the right kind.", tuple(fields)),
-        _gate(
-            "questions", "Exactly what is asked has values, or makes a split.", draft, matches
-        ),
+        _gate("questions", "Exactly what is asked has values, or makes a split.", draft, matches),
         _gate("weights", "The weights add up to 10000.", draft, weights),
         _gate("capacities", "Both needs can be spoken for, and every question can move the result.", draft, silent),
         _gate("levels", "From level to level each need only rises or only falls.", draft, levels),
