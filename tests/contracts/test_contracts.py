@@ -13,6 +13,7 @@ EVENTS = {event.topic: event for event in events()}
 # What anybody may read on the bus for seven days: keys of closed lists, versions, and the names of firm and staff.
 TEXTS = {
     "answer",
+    "answers",
     "country",
     "dimension",
     "from",

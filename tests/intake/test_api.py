@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from services.intake.app import service
 from shared.contracts.intake import IntakeErased, IntakeSubmitted, IntakeWithdrawn
 from shared.postgres import Database
+from shared.questionnaire import PUBLISHED
 from shared.service import Settings, build
 from tests.clients import colleague, submission
 
@@ -60,7 +61,7 @@ async def counts(app: FastAPI) -> dict[str, int]:
 async def test_the_questionnaire_needs_no_key(app: FastAPI, settings: Settings) -> None:
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url=settings.public_url) as anybody:
         answer = (await anybody.get("/api/intake/questionnaire")).json()
-    assert (answer["version"], len(answer["questions"])) == ("2026-11", 24)
+    assert (answer["version"], len(answer["questions"])) == (PUBLISHED, 26)
     assert {"id", "dimension", "key_question", "text", "levels"} <= answer["questions"][0].keys()
 
 
@@ -74,7 +75,7 @@ async def test_an_accepted_submission_is_stored_with_its_fact_and_read_back(
     (payload,) = await payloads(app, IntakeSubmitted.topic)
     submitted = IntakeSubmitted.model_validate_json(payload).submission
     assert (str(submitted.intake_id), submitted.channel) == (body["intake_id"], "api")
-    assert len(submitted.answers) == 24
+    assert len(submitted.answers) == 26
     status = (await sales.get(body["status_url"])).json()
     assert (status["state"], status["revision"], status["stuck"]) == ("submitted", 1, False)
     assert [event["type"] for event in status["timeline"]] == ["intake.submitted.v1"]

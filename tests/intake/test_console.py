@@ -66,7 +66,7 @@ async def test_a_case_shows_who_asked_what_was_answered_and_what_has_happened(sa
     for shown in (
         "Alder Works",
         "ines@example.com",
-        "Written, with acceptance criteria",
+        "All of it, so exactly that anyone could check whether it is done",
         "Answers sent in",
         "Still to ask",
     ):

@@ -72,7 +72,7 @@ async def history(app: FastAPI, database_url: str) -> AsyncIterator[History]:
 
 async def test_the_front_page_begins_a_draft_under_an_address_of_its_own(client: AsyncClient) -> None:
     page = await client.get("/")
-    assert "24 questions" in page.text
+    assert "26 questions" in page.text
     assert '<form method="post" action="/q/">' in page.text
     first, second = await begun(client), await begun(client)
     assert first != second
@@ -151,8 +151,8 @@ async def test_a_stale_form_offers_both_answers_and_keeps_what_was_not_disputed(
     await save(client, draft, "deadline", "firm")
     page = await client.post(f"{draft}/purpose", data=stale | {"deadline": "wished", "aim": "steady_growth"})
     assert page.status_code == 409
-    assert "On this page: A wished date" in text_of(page)
-    assert "In another window: A firm date, some room" in text_of(page)
+    assert "On this page: There is a date that we would like" in text_of(page)
+    assert "In another window: A firm date, with a little room" in text_of(page)
     offered = form_on(page)
     assert (offered["deadline"], offered["seq.deadline"]) == ("wished", "1")
     assert offered["aim"] == "steady_growth"

@@ -97,10 +97,10 @@ async def test_the_review_shows_every_answer_what_follows_and_what_is_open(clien
     assert "Industry Energy" in shown
     assert "Country Germany" in shown
     for question in CATALOGUE.questions:
-        answer = "None" if question.id == "live_service" else question.level_text(answers.get(question.id, UNKNOWN))
+        answer = question.level_text(CATALOGUE.completed(answers)[question.id])
         assert f"{question.text} {answer}" in shown
         assert f'href="{draft}/{question.dimension.lower()}?from=review#question-{question.id}"' in page.text
-    assert "Filled in from another answer. After a hand-over there is no service left" in shown
+    assert "Filled in from another answer. Once you have taken it over, nobody else has to be ready" in shown
     assert shown.count("Not known yet") == 2
 
 
@@ -140,7 +140,7 @@ async def test_what_was_sent_can_be_read_and_no_longer_changed(client: AsyncClie
     assert (await client.get(f"{draft}/purpose")).headers["location"] == f"{draft}/review"
     page = await client.get(f"{draft}/review")
     assert "These are the answers you sent" in text_of(page)
-    assert "Steady growth of a product that already runs" in text_of(page)
+    assert "Steady growth of software that people already use" in text_of(page)
     assert "from=review" not in page.text
     assert form_on(page) == {}
     for refused in (

@@ -91,7 +91,7 @@ def test_there_are_249_countries_and_small_letters_are_taken() -> None:
 
 def test_what_was_not_answered_is_unknown_and_what_follows_is_inferred() -> None:
     answers = complete({"after_release": Answer(level="hand_over")}, load())
-    assert len(answers) == 24
+    assert len(answers) == 26
     assert answers["after_release"] == Answer(level="hand_over", confidence="said")
     assert answers["live_service"] == Answer(level="none", confidence="inferred")
     assert answers["aim"] == Answer(level=UNKNOWN)

@@ -14,7 +14,12 @@ from shared.contracts.assessment import AssessmentCompleted
 from shared.contracts.base import Event
 from shared.contracts.intake import IntakeErased, IntakeWithdrawn, Role
 from shared.postgres import Database
-from tests.assessment.archetypes import DEADLINE_MIGRATION, SAAS_SCALE_UP, START_UP_MVP
+from tests.assessment.archetypes import (
+    DEADLINE_MIGRATION,
+    FIRST_PIECE_THEN_CONTINUING_WORK,
+    SAAS_SCALE_UP,
+    START_UP_MVP,
+)
 from tests.recommendation.conftest import SignIn
 from tests.recommendation.situations import NOW, completed
 
@@ -79,8 +84,20 @@ async def test_a_discovery_call_shows_its_kind_its_leaning_and_what_would_decide
     assert case["leaning"] == {"model": "dedicated_team", "share": None}
     assert len(case["deciding_questions"]) == 3
     first = case["what_would_change"][0]
-    assert (first["model"], first["kind"], first["strength"], first["lifts"]) == ("dedicated_team", None, "leaning", [])
+    assert (first["model"], first["kind"], first["strength"], first["lifts"]) == ("hybrid", None, "clear", [])
     assert [change.keys() for change in first["changes"]] == [{"question", "from", "to"}] * len(first["changes"])
+
+
+async def test_a_hybrid_shows_its_stages_and_how_each_is_paid(database: Database, sign_in: SignIn) -> None:
+    event = completed(FIRST_PIECE_THEN_CONTINUING_WORK)
+    await hear(database, event)
+    case = (await sign_in("sales").get(case_of(event.intake_id))).json()
+    assert case["model"] == "hybrid"
+    assert [(stage["order"], stage["portion"], stage["side"]) for stage in case["staging"]] == [
+        (1, "first_piece", "project_based"),
+        (2, "continuing_work", "dedicated_team"),
+    ]
+    assert [stage["paid_by"] for stage in case["staging"]] == [case["commercial_form"], case["second_line"]]
 
 
 async def test_what_is_not_there_is_not_found(sign_in: SignIn) -> None:

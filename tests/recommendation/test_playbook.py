@@ -30,6 +30,9 @@ def test_the_packaged_playbook_is_good_and_has_the_agreed_vetoes_and_conditions(
     }
     assert {(condition.id, condition.model) for condition in playbook.conditions} == {
         ("needs_product_owner", "dedicated_team"),
+        ("needs_somebody_who_decides", "project_based"),
+        ("specialists_need_a_lead", "dedicated_team"),
+        ("look_again_after_the_first_piece", "project_based"),
         ("specialists_not_a_team", "dedicated_team"),
         ("needs_change_budget", "project_based"),
     }
@@ -76,6 +79,12 @@ RULE = {"id": "extra", "models": ["hybrid"], "form": "milestones", "reason": "Be
         (("commercial_forms", 0, "form"), "barter", "commercial_forms discovery_on_its_own form"),
         (("commercial_forms", 0, "weight"), 3, "commercial_forms discovery_on_its_own weight"),
         (("models", "hybrid", "forms"), ["milestones"], "date_for_the_first_release: hybrid is not offered as"),
+        (("stagings", 0, "order"), "at_random", "stagings discovery_then_team order"),
+        (("stagings", 0, "stages", 0, "side"), "dedicated_team", "one stage has to be a project"),
+        (("stagings", 0, "stages", 0, "portion"), None, "a staging of a split names its portions"),
+        (("stagings", 3, "when"), [{"deadline": ["soon"]}], "first_release_then_team: question deadline has no level"),
+        (("stagings", 4, "when"), [{"deadline": ["firm"]}], "a hybrid needs a last one without"),
+        (("stagings", 1, "id"), "discovery_then_team", "staging discovery_then_team is there 2 times"),
         (("questionnaire",), "2031-01", "the playbook is for 2031-01"),
     ],
 )
@@ -136,6 +145,26 @@ def test_every_model_needs_a_form_for_all_answers() -> None:
     content["commercial_forms"] = [rule for rule in content["commercial_forms"] if rule["id"] != "standing_team"]
     with pytest.raises(PlaybookRefused, match="dedicated_team needs a last rule"):
         parsed(content)
+
+
+def test_a_staged_hybrid_needs_a_form_for_its_team() -> None:
+    content = document()
+    content["second_lines"] = [rule for rule in content["second_lines"] if "hybrid" not in rule["models"]]
+    with pytest.raises(PlaybookRefused, match="second_lines: hybrid needs a last rule"):
+        parsed(content)
+
+
+def test_a_rule_for_one_split_leaves_the_rest_to_those_behind_it() -> None:
+    content = document()
+    content["commercial_forms"].insert(0, RULE | {"split": "settled_and_changing_parts"})
+    assert parsed(content).commercial_forms[0].split == "settled_and_changing_parts"
+    content["commercial_forms"].insert(1, RULE | {"id": "again", "split": "settled_and_changing_parts"})
+    with pytest.raises(PlaybookRefused, match="again is never reached"):
+        parsed(content)
+
+
+def test_the_playbook_published_before_keeps_its_hash() -> None:
+    assert PLAYBOOKS["2026-11"].hash == "1f054bc293fa98aba68037aa357da16943c29bc565335a95f5646cff290207c2"
 
 
 def test_what_is_not_yaml_is_refused_with_its_place() -> None:

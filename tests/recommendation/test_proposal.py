@@ -9,7 +9,16 @@ from services.recommendation.domain.proposal import DECIDING_QUESTIONS
 from shared.contracts.assessment import Check, Outlook, Verdict
 from shared.contracts.recommendation import CommercialForm, Model
 from shared.questionnaire import UNKNOWN, matches
-from tests.assessment.archetypes import MARKETING_SITE, SAAS_SCALE_UP, START_UP_MVP, VAGUE_SMALL_JOB
+from tests.assessment.archetypes import (
+    DISCOVERY_THEN_CONTINUING_WORK,
+    FIRST_PIECE_THEN_CONTINUING_WORK,
+    HARD_DATE_THEN_ROADMAP,
+    MARKETING_SITE,
+    SAAS_SCALE_UP,
+    SETTLED_PART_BESIDE_A_CHANGING_ONE,
+    START_UP_MVP,
+    VAGUE_SMALL_JOB,
+)
 from tests.assessment.published import assessed
 from tests.recommendation.situations import PLAYBOOK, QUESTIONNAIRE, TYPICAL, judged, proposal_of
 
@@ -102,11 +111,18 @@ def test_a_hybrid_stands_with_one_side_vetoed_and_falls_with_both() -> None:
         ("continuity", {"change_rate": "weekly"}, ()),
         ("execution", {"change_rate": "every_2_3_weeks"}, ("needs_change_budget",)),
         ("execution", {"change_rate": "weekly"}, ("needs_change_budget",)),
-        ("execution", {"priority_owner": "nobody"}, ()),
+        ("execution", {"priority_owner": "nobody"}, ("needs_somebody_who_decides",)),
+        ("execution", {"phases": "piece_then_decide"}, ("look_again_after_the_first_piece",)),
+        ("continuity", {"scarce_skill": "wholly", "operator": "mostly_client"}, ("specialists_need_a_lead",)),
         (
             "both",
             {"priority_owner": "nobody", "vendor_people": "1_to_2", "change_rate": "weekly"},
-            ("needs_product_owner", "specialists_not_a_team", "needs_change_budget"),
+            (
+                "needs_product_owner",
+                "specialists_not_a_team",
+                "needs_somebody_who_decides",
+                "needs_change_budget",
+            ),
         ),
         ("unclear", {"priority_owner": "nobody"}, ()),
     ],
@@ -120,7 +136,9 @@ def test_conditions_come_with_the_model_that_needs_them(
 
 SETTLED = {"requirements": "written", "change_rate": "monthly"}
 OPEN_PROJECT = {"requirements": "outline", "overrun_risk": "shared", "funding": "yearly_reviewed", "price_rule": "no"}
-UNHURRIED = {"deadline": "wished", "aim": "steady_growth"}
+UNDIVIDED = {"parts": "all_changing", "phases": "as_a_whole"}
+UNHURRIED = {"deadline": "wished", "aim": "steady_growth", **UNDIVIDED}
+UNCAPPED = {"funding": "yearly_reviewed", "overrun_risk": "shared"}
 NO_CARE = {"after_release": "hand_over", "live_service": "none"}
 
 
@@ -151,6 +169,9 @@ NO_CARE = {"after_release": "hand_over", "live_service": "none"}
         ("continuity", {"overrun_risk": "vendor_fully"}, "sum_or_risk_is_limited", "capped_time_and_materials"),
         ("continuity", {"overrun_risk": "vendor_with_cap"}, "sum_or_risk_is_limited", "capped_time_and_materials"),
         ("continuity", {}, "standing_team", "monthly_team"),
+        ("execution", {"phases": "discovery_then_continue"}, "discovery_before_the_project", "fixed_price"),
+        ("both", {}, "settled_piece_by_results", "milestones"),
+        ("both", {**UNHURRIED, "parts": "mostly_changing"}, "settled_piece_by_results", "milestones"),
         ("both", {**UNHURRIED, "deadline": "firm"}, "date_for_the_first_release", "capped_time_and_materials"),
         (
             "both",
@@ -176,8 +197,12 @@ def test_the_first_rule_that_matches_gives_the_commercial_form(
     ("verdict", "answers", "rule", "form"),
     [
         ("both", {"price_rule": "mandatory"}, "phases_throughout", "milestones"),
-        ("both", {"deadline": "immovable"}, "team_after_the_first_release", "monthly_team"),
-        ("both", UNHURRIED, "team_beside_the_bounded_part", "monthly_team"),
+        ("both", {"parallel_streams": "less_than_one"}, "hours_beside_the_bounded_part", "retainer"),
+        ("both", {"funding": "fixed_sum"}, "ceiling_on_the_team", "capped_time_and_materials"),
+        ("both", {**UNCAPPED, "overrun_risk": "vendor_with_cap"}, "ceiling_on_the_team", "capped_time_and_materials"),
+        ("both", {**UNCAPPED, "deadline": "immovable"}, "team_after_the_first_release", "monthly_team"),
+        ("both", {**UNCAPPED, **UNHURRIED}, "team_beside_the_bounded_part", "monthly_team"),
+        ("continuity", {"phases": "discovery_then_continue"}, "discovery_priced_apart", "fixed_price"),
         ("execution", {**NO_CARE, "after_release": "fixes_only"}, "care_after_release", "retainer"),
         ("execution", {**NO_CARE, "live_service": "extended"}, "care_after_release", "retainer"),
         ("execution", NO_CARE, None, None),
@@ -191,6 +216,83 @@ def test_a_second_part_of_the_work_is_paid_on_a_line_of_its_own(
     proposal = proposal_of(judged(verdict, TYPICAL[verdict] | answers))
     assert proposal.second_line == form
     assert [applied.id for applied in proposal.rules if applied.about == "second_line"] == ([rule] if rule else [])
+
+
+@pytest.mark.parametrize(
+    ("levels", "staging", "stages"),
+    [
+        (
+            DISCOVERY_THEN_CONTINUING_WORK,
+            "discovery_then_team",
+            [
+                (1, "discovery", "project_based", "fixed_price", "discovery_before_the_team"),
+                (2, "continuing_work", "dedicated_team", "capped_time_and_materials", "ceiling_on_the_team"),
+            ],
+        ),
+        (
+            FIRST_PIECE_THEN_CONTINUING_WORK,
+            "first_piece_then_team",
+            [
+                (1, "first_piece", "project_based", "milestones", "settled_piece_by_results"),
+                (2, "continuing_work", "dedicated_team", "capped_time_and_materials", "ceiling_on_the_team"),
+            ],
+        ),
+        (
+            SETTLED_PART_BESIDE_A_CHANGING_ONE | UNCAPPED | {"deadline": "wished", "aim": "steady_growth"},
+            "parts_side_by_side",
+            [
+                (1, "settled_part", "project_based", "milestones", "settled_piece_by_results"),
+                (1, "changing_part", "dedicated_team", "monthly_team", "team_beside_the_bounded_part"),
+            ],
+        ),
+    ],
+)
+def test_a_hybrid_says_which_part_or_phase_is_done_by_whom_in_which_order_and_how_each_is_paid(
+    levels: dict[str, str], staging: str, stages: list[tuple[int, str, str, str, str]]
+) -> None:
+    assessment = assessed(levels)
+    proposal = proposal_of(assessment)
+    found = [(stage.order, stage.portion, stage.side, stage.paid_by, stage.payment_rule) for stage in proposal.staging]
+    assert (proposal.model, found) == ("hybrid", stages)
+    assert {stage.rule for stage in proposal.staging} == {staging}
+    (rule,) = (rule for rule in proposal.rules if rule.about == "staging")
+    (split,) = assessment.splits
+    assert rule.answers.items() <= levels.items()
+    assert rule.answers[split.question] == split.answer
+    for stage, portion in zip(proposal.staging, split.portions, strict=True):
+        assert (stage.portion, stage.answers) == (portion.id, portion.answers)
+
+
+@pytest.mark.parametrize(
+    ("answers", "staging", "orders"),
+    [
+        ({}, "first_piece_then_team", [1, 2]),
+        ({"phases": "as_a_whole"}, "parts_side_by_side", [1, 1]),
+        ({**UNDIVIDED, "deadline": "firm"}, "first_release_then_team", [1, 2]),
+        (UNHURRIED, "packages_beside_a_team", [1, 1]),
+    ],
+)
+def test_two_high_needs_are_staged_by_their_split_or_else_by_their_answers(
+    answers: dict[str, str], staging: str, orders: list[int]
+) -> None:
+    proposal = proposal_of(judged("both", HARD_DATE_THEN_ROADMAP | answers))
+    assert proposal.model == "hybrid"
+    assert {stage.rule for stage in proposal.staging} == {staging}
+    assert [stage.order for stage in proposal.staging] == orders
+    assert {stage.side: stage.paid_by for stage in proposal.staging} == {
+        "project_based": proposal.commercial_form,
+        "dedicated_team": proposal.second_line,
+    }
+
+
+def test_only_a_hybrid_is_staged() -> None:
+    for verdict, levels in TYPICAL.items():
+        assert bool(proposal_of(assessed(levels)).staging) == (verdict == "both")
+
+
+def test_an_undecided_case_first_asks_what_would_make_it_a_hybrid() -> None:
+    proposal = proposal_of(assessed(START_UP_MVP | {"phases": UNKNOWN}))
+    assert (proposal.kind, proposal.deciding_questions[0]) == ("undecided", "phases")
 
 
 def test_the_form_follows_from_the_model_and_the_answers_never_from_the_model_alone() -> None:

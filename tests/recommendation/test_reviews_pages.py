@@ -15,7 +15,13 @@ from shared.contracts.assessment import AssessmentCompleted
 from shared.contracts.base import Event
 from shared.contracts.intake import IntakeErased, IntakeWithdrawn
 from shared.postgres import Database
-from tests.assessment.archetypes import DEADLINE_MIGRATION, HARD_DATE_THEN_ROADMAP, SAAS_SCALE_UP, START_UP_MVP
+from tests.assessment.archetypes import (
+    DEADLINE_MIGRATION,
+    HARD_DATE_THEN_ROADMAP,
+    SAAS_SCALE_UP,
+    SETTLED_PART_BESIDE_A_CHANGING_ONE,
+    START_UP_MVP,
+)
 from tests.recommendation.conftest import SignIn
 from tests.recommendation.situations import NORDWIND, NOW, TYPICAL, completed
 
@@ -80,7 +86,7 @@ async def test_the_queue_shows_who_asks_what_is_proposed_and_what_is_unusual(
     assert "Two &lt;Friends&gt;" in answer.text
     assert "Nordwind Energie Dedicated team, clearly Needs product owner, 1 contradiction" in page
     assert "Discovery call What fits cannot be offered, fixed price mandatory" in page
-    assert "Discovery call Too little is known yet, 23 open answers" in page
+    assert "Discovery call Too little is known yet, 25 open answers" in page
     assert page.count("Nobody yet") == 3
 
 
@@ -142,11 +148,11 @@ async def test_a_long_queue_goes_on_on_the_next_page(
                 "Monthly fee for the team.",
                 "Rule: standing team",
                 "Needs product owner.",
-                "Who on your side will set priorities week by week? Nobody is free to",
-                "You will judge by business results, and nobody is free to set priorities.",
+                "Who on your side can say, week by week, what should be done first? Nobody has the time",
+                "You will judge by what it does for the business, and nobody has the time to say what comes first.",
                 "Continuity leads by 71.2 points",
                 "86.1",
-                "15.6",
+                "14.9",
                 "Continuity leads in 100 of 100 plausible weightings",
                 "No small change would give another verdict",
             ],
@@ -164,6 +170,12 @@ async def test_a_long_queue_goes_on_on_the_next_page(
             HARD_DATE_THEN_ROADMAP,
             [
                 "A team and a project together fit, clearly",
+                "In this order",
+                "Rule: first piece then team",
+                "1. First piece: a bounded project",
+                "Paid: milestones. Rule: settled piece by results",
+                "2. Work after the first piece: by the team",
+                "Paid: time and materials up to a ceiling. Rule: ceiling on the team",
                 "Continuity leads in 56 of 100 plausible weightings",
                 "Among all that there could be, it leads in 61 of 100.",
                 "Accountability below 5.1 %",
@@ -173,6 +185,16 @@ async def test_a_long_queue_goes_on_on_the_next_page(
                 "Now “A first version by a date, then steady improvement” Needed “Steady growth",
                 "Discovery call : the answers do not settle it",
                 "3 more ways",
+            ],
+        ),
+        (
+            SETTLED_PART_BESIDE_A_CHANGING_ONE,
+            [
+                "A team and a project together fit",
+                "Side by side",
+                "The settled part: a bounded project",
+                "The part that keeps changing: by the team",
+                "How much of the work is settled, and how much will keep changing? Most is settled; one part",
             ],
         ),
         (

@@ -456,7 +456,7 @@ def test_two_scores_are_drawn_with_their_figures_as_text(gallery: Pages, scores:
 def test_contributions_are_told_in_the_words_of_the_answers(gallery: Pages) -> None:
     source = '{% from "pieces/bars.html" import contributions %}{{ contributions(items, version) }}'
     text = render(gallery, source, items=CONTRIBUTIONS, version=PUBLISHED)
-    first = text.index("Steady growth of a product that already runs")
+    first = text.index("Steady growth of software that people already use")
     assert first < text.index("8.1 points towards continuity") < text.index("7.4 points towards execution")
     assert "0.0 points, to neither side" in text
     assert "Not known yet" in text

@@ -1,12 +1,12 @@
 """The playbook: which models may not be offered, on what conditions, how they are paid, and why a person may differ."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import Annotated, Literal, TypeAlias, get_args
+from typing import Annotated, Literal, Self, TypeAlias, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from shared.contracts.recommendation import CommercialForm, Model
 from shared.questionnaire import Condition, Questionnaire, canonical_hash, matches
@@ -47,19 +47,51 @@ class Veto(SideRule):
 
 
 class FormRule(_Part):
-    """How one of these models is paid when any of the alternatives in `when` matches, and why."""
+    """How one of these models is paid when any of the alternatives in `when` matches, and why.
+
+    A rule with a `split` applies where the assessment found that one.
+    """
 
     id: Key
     models: Annotated[tuple[Model, ...], Field(min_length=1)]
+    split: Key | None = Field(default=None, exclude_if=lambda split: split is None)
     when: Annotated[tuple[Condition, ...], Field(min_length=1)] = ({},)
     form: CommercialForm
     reason: Text
 
-    def matched(self, model: Model, answers: dict[str, str]) -> Condition | None:
+    def matched(self, model: Model, answers: dict[str, str], splits: Collection[str | None]) -> Condition | None:
         """The first alternative that these answers meet, or None where the rule does not apply."""
-        if model not in self.models:
+        if model not in self.models or (self.split and self.split not in splits):
             return None
         return next((condition for condition in self.when if matches(condition, answers)), None)
+
+
+class StageRule(_Part):
+    """What is done in one stage of a hybrid, and whether as a project or by a team; `portion` is the split's name."""
+
+    portion: Key | None = None
+    side: Side
+    name: Text
+    text: Text
+
+
+class Staging(_Part):
+    """In what order a hybrid is done, and why: where the assessment found `split`, or an alternative matches."""
+
+    id: Key
+    split: Key | None = None
+    when: Annotated[tuple[Condition, ...], Field(min_length=1)] = ({},)
+    order: Literal["one_after_the_other", "side_by_side"]
+    reason: Text
+    stages: tuple[StageRule, StageRule]
+
+    @model_validator(mode="after")
+    def _has_both_sides(self) -> Self:
+        if {stage.side for stage in self.stages} != set(get_args(Side)):
+            raise ValueError("one stage has to be a project and the other a team's")
+        if any((stage.portion is None) != (self.split is None) for stage in self.stages):
+            raise ValueError("a staging of a split names its portions, and no other does")
+        return self
 
 
 class OverrideReason(_Part):
@@ -80,6 +112,7 @@ class Playbook(_Part):
     conditions: tuple[SideRule, ...]
     commercial_forms: tuple[FormRule, ...]
     second_lines: tuple[FormRule, ...]
+    stagings: tuple[Staging, ...] = Field(default=(), exclude_if=lambda stagings: not stagings)
     override_reasons: Annotated[tuple[OverrideReason, ...], Field(min_length=1)]
 
     @cached_property
@@ -87,18 +120,33 @@ class Playbook(_Part):
         """SHA-256 of the canonical JSON."""
         return canonical_hash(self)
 
-    def commercial_form(self, model: Model, answers: dict[str, str]) -> tuple[FormRule, Condition]:
-        """The first rule for this model that the answers meet, and the alternative they meet; there always is one."""
-        return next(_matching(self.commercial_forms, model, answers))
+    def commercial_form(
+        self, model: Model, answers: dict[str, str], splits: Collection[str | None] = ()
+    ) -> tuple[FormRule, Condition]:
+        """The first rule for this model that answers and splits meet, and the alternative met; there always is one."""
+        return next(_matching(self.commercial_forms, model, answers, splits))
 
-    def second_line(self, model: Model, answers: dict[str, str]) -> tuple[FormRule, Condition] | None:
+    def second_line(
+        self, model: Model, answers: dict[str, str], splits: Collection[str | None] = ()
+    ) -> tuple[FormRule, Condition] | None:
         """The same for a second part of the work, where it has one."""
-        return next(_matching(self.second_lines, model, answers), None)
+        return next(_matching(self.second_lines, model, answers, splits), None)
+
+    def staging(self, answers: dict[str, str], splits: Collection[str | None]) -> tuple[Staging, Condition] | None:
+        """How a hybrid is staged, and the alternative that the answers meet; None where the playbook does not say."""
+        for staging in self.stagings:
+            if staging.split is None or staging.split in splits:
+                for condition in staging.when:
+                    if matches(condition, answers):
+                        return staging, condition
+        return None
 
 
-def _matching(rules: Iterable[FormRule], model: Model, answers: dict[str, str]) -> Iterator[tuple[FormRule, Condition]]:
+def _matching(
+    rules: Iterable[FormRule], model: Model, answers: dict[str, str], splits: Collection[str | None]
+) -> Iterator[tuple[FormRule, Condition]]:
     for rule in rules:
-        if (condition := rule.matched(model, answers)) is not None:
+        if (condition := rule.matched(model, answers, splits)) is not None:
             yield rule, condition
 
 
@@ -122,6 +170,7 @@ def parse(text: str, questionnaire: Questionnaire) -> Playbook:
         *_gaps(playbook),
         *_unreachable(playbook.commercial_forms),
         *_unreachable(playbook.second_lines),
+        *_unstaged(playbook),
     ]
     if faults:
         raise PlaybookRefused("; ".join(faults))
@@ -152,6 +201,7 @@ def _twice(playbook: Playbook) -> Iterator[str]:
     keys = [f"rule {veto.id}" for veto in playbook.vetoes]
     keys += [f"rule {condition.id}" for condition in playbook.conditions]
     keys += [f"rule {rule.id}" for rule in (*playbook.commercial_forms, *playbook.second_lines)]
+    keys += [f"staging {staging.id}" for staging in playbook.stagings]
     keys += [f"override reason {reason.code}" for reason in playbook.override_reasons]
     yield from (f"{key} is there {count} times: keep one" for key, count in Counter(keys).items() if count > 1)
 
@@ -163,6 +213,7 @@ def _unheard(playbook: Playbook, questionnaire: Questionnaire) -> Iterator[str]:
     conditions += [
         (rule.id, condition) for rule in (*playbook.commercial_forms, *playbook.second_lines) for condition in rule.when
     ]
+    conditions += [(staging.id, condition) for staging in playbook.stagings for condition in staging.when]
     for rule_id, condition in conditions:
         for question, keys in condition.items():
             if question not in levels:
@@ -182,7 +233,7 @@ def _gaps(playbook: Playbook) -> Iterator[str]:
             yield f"models: {model} is missing"
             continue
         rules = [rule for rule in playbook.commercial_forms if model in rule.models]
-        if not any({} in rule.when for rule in rules):
+        if not any({} in rule.when and rule.split is None for rule in rules):
             yield f"commercial_forms: {model} needs a last rule without `when`"
         yield from (
             f"{rule.id}: {model} is not offered as {rule.form}"
@@ -191,12 +242,24 @@ def _gaps(playbook: Playbook) -> Iterator[str]:
         )
 
 
+def _unstaged(playbook: Playbook) -> Iterator[str]:
+    """What a hybrid lacks where the playbook stages it: a last staging, and how the team is paid."""
+    if not playbook.stagings:
+        return
+    if not any({} in staging.when and staging.split is None for staging in playbook.stagings):
+        yield "stagings: a hybrid needs a last one without `split` and `when`"
+    if not any("hybrid" in rule.models and {} in rule.when and rule.split is None for rule in playbook.second_lines):
+        yield "second_lines: hybrid needs a last rule without `when`, for its team"
+
+
 def _unreachable(rules: Sequence[FormRule]) -> Iterator[str]:
     """The rules whose every case an earlier rule has taken already."""
     for place, rule in enumerate(rules):
         if all(
             any(
-                model in earlier.models and any(covers(wider, condition) for wider in earlier.when)
+                model in earlier.models
+                and earlier.split in (None, rule.split)
+                and any(covers(wider, condition) for wider in earlier.when)
                 for earlier in rules[:place]
             )
             for model in rule.models

@@ -1,6 +1,6 @@
 """From an assessment to a proposal: the model, how it is paid, and every rule that had a say."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Literal, TypeAlias
 
@@ -8,15 +8,15 @@ from pydantic import BaseModel, ConfigDict
 
 from services.recommendation.domain.alternatives import Alternative, alternatives
 from services.recommendation.domain.offer import MODELS, SIDES, Kind, offered, vetoes_on
-from services.recommendation.domain.playbook import FormRule, Playbook, SideRule, Veto
-from shared.contracts.assessment import Assessment, Contribution, Strength, VersionHash
+from services.recommendation.domain.playbook import FormRule, Playbook, Side, SideRule, Staging, Veto
+from shared.contracts.assessment import Assessment, Contribution, Split, Strength, VersionHash
 from shared.contracts.recommendation import CommercialForm, Model
-from shared.questionnaire import Condition, Questionnaire, matches
+from shared.questionnaire import Questionnaire, matches
 
 DECIDING_QUESTIONS = 3
 MOST = 0.5
 
-About: TypeAlias = Literal["veto", "condition", "commercial_form", "second_line"]
+About: TypeAlias = Literal["veto", "condition", "commercial_form", "second_line", "staging"]
 
 
 class _Part(BaseModel):
@@ -40,11 +40,29 @@ class AppliedRule(_Part):
     answers: dict[str, str]
 
 
+class Stage(_Part):
+    """A part or phase of a hybrid: who does it and how it is paid, with the rules and answers behind both.
+
+    Stages of one `order` run side by side; `answers` are those that show this part or phase.
+    """
+
+    order: int
+    portion: str | None
+    name: str
+    side: Side
+    text: str
+    answers: dict[str, str]
+    paid_by: CommercialForm
+    rule: str
+    payment_rule: str
+
+
 class Proposal(_Part):
     """What to offer. A discovery call has a `kind`, a leaning, and at most three questions that would decide.
 
     `vetoes` and `conditions` are ids; their words, like those of the form, are in `rules`. `second_line` is how a
     later or smaller part of the work is paid, if there is one. `what_would_change` it are other answers that would.
+    `staging` says in what order a hybrid is done.
     """
 
     model: Model
@@ -58,6 +76,7 @@ class Proposal(_Part):
     conditions: tuple[str, ...]
     rules: tuple[AppliedRule, ...]
     what_would_change: tuple[Alternative, ...] = ()
+    staging: tuple[Stage, ...] = ()
     playbook: VersionHash
 
 
@@ -76,13 +95,17 @@ def propose(assessment: Assessment, playbook: Playbook, questionnaire: Questionn
         for condition in playbook.conditions
         if condition.model in SIDES.get(model, ()) and matches(condition.when, answers)
     ]
-    form, met = playbook.commercial_form(model, answers)
-    second = playbook.second_line(model, answers)
+    splits: dict[str | None, Split] = {split.id: split for split in assessment.splits}
+    form, met = playbook.commercial_form(model, answers, splits)
+    second = playbook.second_line(model, answers, splits)
+    staged = playbook.staging(answers, splits) if model == "hybrid" else None
     rules = [_applied("veto", veto, veto.when, answers) for veto in vetoes]
     rules += [_applied("condition", condition, condition.when, answers) for condition in conditions]
-    rules.append(_applied("commercial_form", form, met, answers))
+    rules.append(_applied("commercial_form", form, [*met, *_said(splits.get(form.split))], answers))
     if second is not None:
-        rules.append(_applied("second_line", *second, answers))
+        rules.append(_applied("second_line", second[0], [*second[1], *_said(splits.get(second[0].split))], answers))
+    if staged is not None:
+        rules.append(_applied("staging", staged[0], [*staged[1], *_said(splits.get(staged[0].split))], answers))
     return Proposal(
         model=model,
         strength=assessment.strength if kind is None else None,
@@ -95,7 +118,37 @@ def propose(assessment: Assessment, playbook: Playbook, questionnaire: Questionn
         conditions=tuple(condition.id for condition in conditions),
         rules=tuple(rules),
         what_would_change=alternatives(assessment, playbook, questionnaire, offer),
+        staging=_stages(staged[0], splits, form, second[0]) if staged and second else (),
         playbook=VersionHash(version=playbook.version, hash=playbook.hash),
+    )
+
+
+def _said(split: Split | None) -> Iterator[str]:
+    """The questions whose answers made a split."""
+    if split is not None:
+        yield split.question
+        yield from chain.from_iterable(portion.answers for portion in split.portions)
+
+
+def _stages(
+    staging: Staging, splits: Mapping[str | None, Split], project: FormRule, team: FormRule
+) -> tuple[Stage, ...]:
+    split = splits.get(staging.split)
+    shown = {portion.id: portion.answers for portion in split.portions} if split else {}
+    payment = {"project_based": project, "dedicated_team": team}
+    return tuple(
+        Stage(
+            order=place if staging.order == "one_after_the_other" else 1,
+            portion=stage.portion,
+            name=stage.name,
+            side=stage.side,
+            text=stage.text,
+            answers=shown.get(stage.portion or "", {}),
+            paid_by=payment[stage.side].form,
+            rule=staging.id,
+            payment_rule=payment[stage.side].id,
+        )
+        for place, stage in enumerate(staging.stages, start=1)
     )
 
 
@@ -126,7 +179,10 @@ def _deciding_questions(
             hard_first = sorted(assessment.checks, key=lambda check: check.severity != "hard")
             asked = chain.from_iterable(check.questions for check in hard_first)
         case "undecided":
-            asked = (item.question for item in sorted(assessment.contributions, key=_reach, reverse=True))
+            towards_both = assessment.outlook.towards_both if assessment.outlook else {}
+            dividing = [question for question in assessment.unknown if towards_both.get(question)]
+            reaching = sorted(assessment.contributions, key=_reach, reverse=True)
+            asked = chain(dividing, (item.question for item in reaching))
         case "veto":
             asked = chain.from_iterable(veto.when for veto in vetoes)
     return tuple(dict.fromkeys(asked))[:DECIDING_QUESTIONS]
@@ -139,7 +195,9 @@ def _reach(contribution: Contribution) -> float:
     return max(contribution.high - contribution.margin, contribution.margin - contribution.low)
 
 
-def _applied(about: About, rule: SideRule | FormRule, met: Condition, answers: dict[str, str]) -> AppliedRule:
+def _applied(
+    about: About, rule: SideRule | FormRule | Staging, met: Iterable[str], answers: dict[str, str]
+) -> AppliedRule:
     return AppliedRule(
         id=rule.id,
         about=about,

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from services.recommendation import handlers
 from services.recommendation.domain.alternatives import Alternative
 from services.recommendation.domain.offer import Kind
-from services.recommendation.domain.proposal import AppliedRule, Leaning
+from services.recommendation.domain.proposal import AppliedRule, Leaning, Stage
 from services.recommendation.domain.review import WAITING, Case, OutOfStep, Reviewer, ReviewRequest, Unfit
 from services.recommendation.handlers import UnknownCase
 from services.recommendation.store import cases
@@ -86,6 +86,7 @@ class CaseView(_View):
     conditions: tuple[str, ...] | None
     rules: tuple[AppliedRule, ...] | None
     what_would_change: tuple[Alternative, ...] | None
+    staging: tuple[Stage, ...] | None
     playbook: VersionHash | None
     company: Company | None
     assessment: dict[str, Any] | None
@@ -141,6 +142,7 @@ PROPOSED = (
     "conditions",
     "rules",
     "what_would_change",
+    "staging",
     "playbook",
 )
 
