@@ -23,12 +23,14 @@ WIDER = parse(
 )
 
 
-def stored(levels: Mapping[str, str], intake_id: UUID | None = None, questionnaire: str = "2026-11") -> Stored:
+def stored(
+    levels: Mapping[str, str], intake_id: UUID | None = None, questionnaire: str = QUESTIONNAIRE.version
+) -> Stored:
     assessment: Assessment = assessed(levels)
     return Stored(
         intake_id=intake_id or uuid4(),
         questionnaire=questionnaire,
-        rubric="2026-11",
+        rubric=RUBRIC.version,
         verdict=assessment.verdict,
         strength=assessment.strength,
         margin=(assessment.margin.low, assessment.margin.high),
@@ -53,7 +55,7 @@ def test_the_same_rubric_changes_nothing() -> None:
     assert all(one.before == one.after for one in found.transitions)
     assert found.flipped == ()
     assert found.call_rate is not None
-    assert found.call_rate.before == found.call_rate.after == 0.5
+    assert found.call_rate.before == found.call_rate.after == 0.3846
     assert found.margin_shift is not None
     assert {*found.margin_shift.low.values(), *found.margin_shift.high.values()} == {0}
 
@@ -139,7 +141,7 @@ async def test_an_operator_compares_a_draft_with_the_current_revisions(
     assert {flip["intake_id"] for flip in told["flipped"]} == {str(first), str(second)}
     assert told["other_questionnaires"] == {"2025-01": [str(third)]}
     assert "Calls: 0.0% of cases before, 100.0% after." in ended.stdout
-    assert f"{first}  (assessed under 2026-11)" in ended.stdout
+    assert f"{first}  (assessed under {RUBRIC.version})" in ended.stdout
     assert str(third) in ended.stdout
     assert "Nordlicht" not in ended.stdout + report.read_text(encoding="utf-8")
 

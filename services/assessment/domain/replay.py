@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from services.assessment.domain import robustness
+from services.assessment.domain import robustness, splits
 from services.assessment.domain.explanation import tenths
 from services.assessment.domain.rubric import Rubric
 from services.assessment.domain.scale import Scale, Span, scale_of
 from services.assessment.domain.scoring import UnheardAnswer
-from services.assessment.domain.verdict import Many, Scored, Truths, settled
+from services.assessment.domain.verdict import Many, Scored, Truths, settled, undivided
 from services.assessment.domain.weight_bank import VECTORS
 from shared.contracts.assessment import Strength, Verdict
 from shared.questionnaire import UNKNOWN, Condition, Questionnaire
@@ -50,7 +50,7 @@ def replay(cases: Sequence[Mapping[str, str]], rubric: Rubric, questionnaire: Qu
     vectors = _vectors(levels, scale)
     return Outcomes(
         verdicts=[VERDICTS[place] for place in verdicts.tolist()],
-        strengths=_strengths(verdicts, total, vectors, scale),
+        strengths=_strengths(verdicts, total, vectors, _undivided(levels, total, scale), scale),
         margins_low=_points(total.margin_low, scale),
         margins_high=_points(total.margin_high, scale),
         vectors_low=vectors[0].tolist(),
@@ -97,7 +97,7 @@ def _meets(when: Condition, levels: Cases, scale: Scale) -> Truths:
 
 def _total(levels: Cases, scale: Scale) -> Many:
     totals: Integers = np.zeros((len(Span._fields), len(next(iter(levels.values())))), np.int64)
-    for question, spans in scale.whole.spans.items():
+    for question, spans in scale.spans.items():
         added = np.array([spans[key] for key in (*scale.levels[question], UNKNOWN)])
         totals += added.T[:, levels[question]]
     return Span(*totals)
@@ -140,13 +140,24 @@ def _vectors(levels: Cases, scale: Scale) -> tuple[Integers, Integers]:
     return fewest, most
 
 
+def _undivided(levels: Cases, total: Many, scale: Scale) -> Truths:
+    """Which cases cannot become both by an answer to what is unanswered and without points."""
+    unsaid = np.zeros_like(total.evidence_high)
+    for question, said in scale.unscored.items():
+        unsaid += splits.most(said.values()) * _is_unknown(question, levels, scale)
+    is_whole: Truths = undivided(total, unsaid, scale.limits)
+    return is_whole
+
+
 def _strengths(
-    verdicts: Integers, total: Many, vectors: tuple[Integers, Integers], scale: Scale
+    verdicts: Integers, total: Many, vectors: tuple[Integers, Integers], whole: Truths, scale: Scale
 ) -> list[Strength | None]:
     limits, (fewest, most) = scale.limits, vectors
     clear = {
-        "continuity": (total.margin_low >= limits.margin_for_clear) & (fewest >= limits.vectors_for_clear),
-        "execution": (total.margin_high <= -limits.margin_for_clear) & (most <= VECTORS - limits.vectors_for_clear),
+        "continuity": whole & (total.margin_low >= limits.margin_for_clear) & (fewest >= limits.vectors_for_clear),
+        "execution": whole
+        & (total.margin_high <= -limits.margin_for_clear)
+        & (most <= VECTORS - limits.vectors_for_clear),
         "both": np.maximum(total.margin_high, -total.margin_low) < limits.margin_needed,
     }
     named = {place: clear[verdict] for place, verdict in enumerate(VERDICTS) if verdict in clear}

@@ -163,8 +163,11 @@ def strength_of(verdict: Verdict, answers: Mapping[str, str], total: Span[int], 
 
 
 def _is_undivided(answers: Mapping[str, str], total: Span[int], scale: Scale) -> bool:
-    """Whether no answer to what is unanswered and without points could make it both."""
-    unanswered = [levels for question, levels in scale.unscored.items() if answers[question] == UNKNOWN]
-    could_be = sum(splits.most(levels.values()) for levels in unanswered)
-    excluded: dict[Scored, bool] = _excluded(total._replace(evidence_high=total.evidence_high + could_be), scale.limits)
-    return excluded["both"]
+    unsaid = sum(splits.most(levels.values()) for name, levels in scale.unscored.items() if answers[name] == UNKNOWN)
+    is_whole: bool = undivided(total, unsaid, scale.limits)
+    return is_whole
+
+
+def undivided(total: Span[Any], unsaid: Any, limits: Limits) -> Any:
+    """Whether it cannot be both, even if all that is `unsaid` of splits were said; for arrays, element by element."""
+    return _excluded(total._replace(evidence_high=total.evidence_high + unsaid), limits)["both"]
