@@ -135,7 +135,7 @@ class IfAnswered(Contract):
 
 
 class NextQuestion(Contract):
-    """The unanswered question that is expected to move the outlook most, and where each of its answers leads."""
+    """The unanswered question to ask first, and where each of its answers leads."""
 
     question: str
     if_answered: tuple[IfAnswered, ...]
@@ -152,7 +152,7 @@ class Assessment(Contract):
     """How the answers score, how firm that is, why, and what would change it. It knows nothing of delivery models.
 
     `contributions` of the known answers add up to `margin.value` exactly at one decimal. `unknown` lists unanswered
-    questions, the one that is expected to move the outlook most first.
+    questions, the one that is expected to move the outlook most first, those with points before those without.
 
     `splits` says which parts or phases of the work stand for which need, where these are known and the verdict is
     `both`; a verdict of `both` without any comes from two high scores.

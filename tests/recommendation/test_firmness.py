@@ -13,7 +13,7 @@ from tests.recommendation.situations import QUESTIONNAIRE, TYPICAL
 LEVELS = {question.id: [level.key for level in question.levels] for question in QUESTIONNAIRE.questions}
 WEIGHTS = {question.id: question.weight_bp / 10_000 for question in RUBRIC.questions}
 DIMENSIONS = {
-    dimension.key: sum(WEIGHTS[question.id] for question in QUESTIONNAIRE.of_dimension(dimension.key))
+    dimension.key: sum(WEIGHTS.get(question.id, 0) for question in QUESTIONNAIRE.of_dimension(dimension.key))
     for dimension in QUESTIONNAIRE.dimensions
 }
 

@@ -35,7 +35,7 @@ _LEFT_OUT = len(_CAUTIOUS)
 
 
 class Prospects(NamedTuple):
-    """The outlook, the unanswered questions with the one that moves it most first, and that one in detail.
+    """The outlook, the unanswered questions with the one to ask first at their head, and that one in detail.
 
     There is no outlook where nothing is unknown, and no next question where no way fits together.
     """
@@ -75,7 +75,9 @@ def prospects(answers: dict[str, str], scale: Scale) -> Prospects:
     """What the unknown answers among these, one for every question, could still do.
 
     A question moves the outlook by the expected rise of the sum of its squared shares once it is answered, to four
-    decimals. Where that is equal, the question that could move the margin further comes first, then catalogue order.
+    decimals. The one that moves it most comes first, but those with points before those without, which cannot complete
+    a case; those that move nothing come last. Where that is equal, the question that could move the margin further
+    comes first, then catalogue order.
     """
     unknown = [question for question in scale.levels if answers[question] == UNKNOWN]
     if not unknown:
@@ -95,7 +97,11 @@ def prospects(answers: dict[str, str], scale: Scale) -> Prospects:
     }
     for question in unanswered:
         tallies[question] = [_counts(_if_answered(question, level, ways, scale)) for level in scale.levels[question]]
-    order = sorted(unknown, key=lambda question: (-_moved_by(tallies[question]), -_width(question, scale)))
+    moves = {question: _moved_by(tally) for question, tally in tallies.items()}
+    order = sorted(
+        unknown,
+        key=lambda name: (not moves[name], name in scale.unscored, -moves[name], -_width(name, scale)),
+    )
     towards_both = {question: max(map(_share_of_both, tallies[question])) for question in unanswered}
     return Prospects(
         _outlook(_counts(verdicts), falls.shape[1], exact, towards_both),
