@@ -119,4 +119,4 @@ async def test_a_scored_case_with_open_answers_shows_where_they_lead_and_what_to
     lead = "In 48 of 100 ways in which the open answers could fall, continuity leads"
     assert page.index(lead) < page.index("8.8 to 100.0")
     assert "Ask this next What do you mainly want from the next 12 months of work?" in page
-    assert "“Steady growth of a product that already runs” in 76 of 100 ways continuity leads" in page
+    assert "“Steady growth of software that people already use” in 77 of 100 ways continuity leads" in page

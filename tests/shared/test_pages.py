@@ -565,8 +565,8 @@ def test_the_outlook_is_told_in_words_and_figures_and_claims_no_more_than_it_is(
         "No way to fill in the open answers fits the others",
         "In 50 of 100 ways in which the open answers could fall, it is too close to call That is the largest share,",
         "Only one way fits the other answers. Each possible answer counts the same",
-        "“One finished thing, then stop (site, migration, integration)” in 57 of 100 ways execution leads",
-        "“Steady growth of a product that already runs” in every way that was looked at continuity leads",
+        "“One thing finished, then stop: a website, or a move to a new system” in 57 of 100 ways execution leads",
+        "“Steady growth of software that people already use” in every way that was looked at continuity leads",
         "And now “Over 12 months” Needed “Under 3 months”",
     ):
         assert sentence in page
