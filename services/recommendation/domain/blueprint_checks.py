@@ -188,8 +188,12 @@ class _Ways:
         second = [rule for rule in self._playbook.second_lines if model in rule.models]
         return {
             "structure": [(r.structure, a, structures[:place]) for place, r in enumerate(structures) for a in r.when],
-            "commercial_form": [(r.form, a, first[:place]) for place, r in enumerate(first) for a in r.when],
-            "second_line": [(r.form, a, second[:place]) for place, r in enumerate(second) for a in r.when],
+            "commercial_form": [
+                (r.form, a, _of_any_split(first[:place])) for place, r in enumerate(first) for a in r.when
+            ],
+            "second_line": [
+                (r.form, a, _of_any_split(second[:place])) for place, r in enumerate(second) for a in r.when
+            ],
         }
 
     def _proposes(self, model: Model, way: Condition) -> bool:
@@ -200,6 +204,11 @@ class _Ways:
             question.key_question and way.get(question.id) == (UNKNOWN,) for question in self._questionnaire.questions
         )
         return not (vetoed.issuperset(SIDES[model]) or clash or missing)
+
+
+def _of_any_split(rules: Sequence[FormRule]) -> list[FormRule]:
+    """Those that need no split; the others leave cases to the rules behind them."""
+    return [rule for rule in rules if rule.split is None]
 
 
 def _joined(first: Condition, second: Condition) -> Condition | None:
