@@ -403,3 +403,28 @@ def test_a_rubric_that_is_spoiled_anywhere_is_told_by_line_and_never_breaks_the_
         assert message
         assert 1 <= line <= len(RUBRIC_TEXT.splitlines()) + 4
     assert found.holds == (refusals(found) == [] == waiting(found))
+
+
+def test_a_split_that_never_counts_is_refused() -> None:
+    def packaged(package: str, folder: str) -> str:
+        return (files(package) / folder / "2026-12.yaml").read_text(encoding="utf-8")
+
+    text = changed(
+        packaged("services.assessment", "rubrics"),
+        [("hybrids:\n  floor: 35\n  max_margin: 40", "hybrids:\n  floor: 60\n  max_margin: 20")],
+    )
+    found = check(
+        Source("draft.yaml", read(text)),
+        Source("questionnaire.yaml", read(packaged("shared.questionnaire", ""))),
+        Source("golden.yaml", read(packaged("services.assessment", "golden_cases"))),
+        ["2026-12"],
+    )
+    assert [refusal for refusal in refusals(found) if refusal[0] == "thresholds"] == [
+        (
+            "thresholds",
+            "draft.yaml",
+            line_of(text, "  floor: 60"),
+            "two needs that reach 60 points less than 20 apart are both high without a split, so splits never count: "
+            "lower the floor of hybrids, or raise their max_margin",
+        )
+    ]

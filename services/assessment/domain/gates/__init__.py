@@ -68,7 +68,7 @@ def check(draft: Source, catalogue: Source | None, golden: Source | None, known:
         _gate("weights", "The weights add up to 10000.", draft, weights),
         _gate("capacities", "Both needs can be spoken for, and every question can move the result.", draft, silent),
         _gate("levels", "From level to level each need only rises or only falls.", draft, levels),
-        _gate("thresholds", "The thresholds fit together.", draft, None if rule is None else thresholds(rule)),
+        _gate("thresholds", "The thresholds fit together.", draft, None if rule is None else thresholds(rule, hybrids)),
         Gate(
             "contradictions",
             "Every contradiction can come up, and can lead to a call.",

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from services.assessment.domain.document import Fault
 from services.assessment.domain.rubric import AXES, Rubric, Rule, ScoredQuestion
 from services.assessment.domain.scale import Part, scale_of
+from services.assessment.domain.splits import Hybrids
 from shared.questionnaire import UNKNOWN, Questionnaire
 
 SHARES = 20
@@ -54,7 +55,7 @@ def idle(questions: Sequence[ScoredQuestion]) -> list[Fault]:
     ]
 
 
-def thresholds(rule: Rule) -> list[Fault]:
+def thresholds(rule: Rule, hybrids: Hybrids | None) -> list[Fault]:
     """The thresholds that leave a gap beside another, or undo it."""
     faults = []
     if rule.margin_for_clear < rule.margin_needed:
@@ -79,6 +80,14 @@ def thresholds(rule: Rule) -> list[Fault]:
                 ("rule", "hybrid_max_margin"),
                 f"two high needs that are {rule.hybrid_max_margin} to {rule.margin_needed} points apart would get no "
                 f"verdict: give hybrid_max_margin at least {rule.margin_needed}",
+            )
+        )
+    if hybrids and hybrids.floor >= rule.hybrid_floor and hybrids.max_margin <= rule.hybrid_max_margin:
+        faults.append(
+            Fault(
+                ("hybrids", "floor"),
+                f"two needs that reach {hybrids.floor} points less than {hybrids.max_margin} apart are both high "
+                "without a split, so splits never count: lower the floor of hybrids, or raise their max_margin",
             )
         )
     return faults
