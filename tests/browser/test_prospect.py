@@ -276,7 +276,7 @@ async def test_without_the_script_two_windows_are_asked_which_answer_stands(
     await second.get_by_role("button", name="Save and continue").click()
     await expect(second.get_by_role("alert")).to_contain_text("Two windows hold different answers")
     await look(second)
-    await second.get_by_label("In another window: A firm date, some room").check()
+    await second.get_by_label("In another window: A firm date, with a little room").check()
     await go_on(second, "scope")
     await first.goto(f"{address}{draft}/purpose")
     await expect(first.locator('input[name="deadline"]:checked')).to_have_value("firm")
