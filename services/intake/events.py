@@ -2,11 +2,19 @@
 
 from services.intake.store import intakes
 from shared.contracts.assessment import AssessmentCompleted
-from shared.contracts.recommendation import RecommendationAssigned, RecommendationProposed, RecommendationReviewed
+from shared.contracts.recommendation import (
+    RecommendationAnswered,
+    RecommendationAssigned,
+    RecommendationOpened,
+    RecommendationProposed,
+    RecommendationReleased,
+    RecommendationReviewed,
+)
 from shared.kafka import Handlers
 from shared.postgres import Connection
 
 STATE_AFTER = {"approve": "approved", "override": "overridden", "return": "returned"}
+STATE_ANSWERED = {"accepted": "accepted", "declined": "declined", "asked": "released"}
 
 
 async def on_completed(connection: Connection, event: AssessmentCompleted) -> None:
@@ -39,9 +47,43 @@ async def on_reviewed(connection: Connection, event: RecommendationReviewed) -> 
     await intakes.hear(connection, event, detail, STATE_AFTER[event.decision])
 
 
+async def on_released(connection: Connection, event: RecommendationReleased) -> None:
+    """The client has a link to the document."""
+    detail = {
+        "revision": event.revision,
+        "document": event.document,
+        "document_hash": event.document_hash,
+        "model": event.model,
+        "link_id": str(event.link_id),
+        "expires_at": event.expires_at.isoformat(),
+        "by": str(event.by),
+    }
+    await intakes.hear(connection, event, detail, "released")
+
+
+async def on_opened(connection: Connection, event: RecommendationOpened) -> None:
+    """The client has read the document."""
+    detail = {"revision": event.revision, "document": event.document}
+    await intakes.hear(connection, event, detail, "released")
+
+
+async def on_answered(connection: Connection, event: RecommendationAnswered) -> None:
+    """The client has accepted, declined or asked something."""
+    detail = {
+        "revision": event.revision,
+        "document": event.document,
+        "answer": event.answer,
+        "reason_code": event.reason_code,
+    }
+    await intakes.hear(connection, event, detail, STATE_ANSWERED[event.answer])
+
+
 HANDLERS: Handlers = {
     AssessmentCompleted: on_completed,
     RecommendationProposed: on_proposed,
     RecommendationAssigned: on_assigned,
     RecommendationReviewed: on_reviewed,
+    RecommendationReleased: on_released,
+    RecommendationOpened: on_opened,
+    RecommendationAnswered: on_answered,
 }

@@ -1,17 +1,31 @@
 """Recommendation in its frame."""
 
 from services.recommendation.events import HANDLERS
-from services.recommendation.web import api, reviews
-from shared.contracts.recommendation import RecommendationAssigned, RecommendationProposed, RecommendationReviewed
+from services.recommendation.web import api, documents, releases, reviews
+from shared.contracts.recommendation import (
+    RecommendationAnswered,
+    RecommendationAssigned,
+    RecommendationOpened,
+    RecommendationProposed,
+    RecommendationReleased,
+    RecommendationReviewed,
+)
 from shared.pages import pages, static_app
 from shared.service import Service
 
 service = Service(
     name="recommendation",
     package="services.recommendation",
-    routers=(api.router, reviews.router),
+    routers=(api.router, reviews.router, releases.router, documents.router),
     pages=pages("services.recommendation.web", "/reviews/static"),
     mounts={"/reviews/static": static_app()},
-    publishes=(RecommendationProposed, RecommendationAssigned, RecommendationReviewed),
+    publishes=(
+        RecommendationProposed,
+        RecommendationAssigned,
+        RecommendationReviewed,
+        RecommendationReleased,
+        RecommendationOpened,
+        RecommendationAnswered,
+    ),
     handlers=HANDLERS,
 )

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from services.recommendation.domain.proposal import Proposal, propose
 from services.recommendation.domain.review import arriving
 from services.recommendation.handlers import PLAYBOOKS
-from services.recommendation.store import proposals
+from services.recommendation.store import documents, proposals
 from shared import erasure, outbox
 from shared.access import on_staff_changed
 from shared.contracts.assessment import AssessmentCompleted
@@ -59,8 +59,9 @@ async def on_withdrawn(connection: Connection, event: IntakeWithdrawn) -> None:
 
 
 async def on_erased(connection: Connection, event: IntakeErased) -> None:
-    """Delete answers, company and notes; ids, model, decision and times stay."""
+    """Delete answers, company, notes and what documents say; ids, model, decision, hashes and times stay."""
     await proposals.erase(connection, event.intake_id, event.time)
+    await documents.erase(connection, event.intake_id)
     await erasure.erase(connection, event.intake_id, event.time)
 
 

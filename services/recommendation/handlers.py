@@ -1,17 +1,25 @@
-"""Steps that recommendation's edges share: finding the playbook, taking a case up, and reviewing it."""
+"""Steps that recommendation's edges share: finding the playbook, taking a case up, reviewing and releasing it."""
 
-from dataclasses import replace
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.resources import files
 from uuid import UUID
 
+from uuid_utils.compat import uuid7
+
+from services.recommendation.domain import release as releases
 from services.recommendation.domain import review as rules
 from services.recommendation.domain.blueprint_checks import parse as parse_blueprint
+from services.recommendation.domain.document import Basis, Content, draw_up, sha256
 from services.recommendation.domain.playbook import parse
+from services.recommendation.domain.release import Document, Link
 from services.recommendation.domain.review import Case, Review, Reviewer, ReviewRequest
-from services.recommendation.store import cases
+from services.recommendation.store import cases, documents
+from services.recommendation.store.cases import CaseFile
 from shared import outbox
-from shared.contracts.recommendation import RecommendationAssigned, RecommendationReviewed
+from shared.contracts.assessment import Assessment
+from shared.contracts.recommendation import RecommendationAssigned, RecommendationReleased, RecommendationReviewed
 from shared.postgres import Connection
 from shared.questionnaire import load
 
@@ -69,6 +77,92 @@ async def review(
     return replace(case, version=decision.version, state=state, review=decision)
 
 
+@dataclass(frozen=True)
+class Released:
+    """A document, the link that opens it, and its case's version since."""
+
+    document: Document
+    link: Link
+    version: int
+
+
+async def release(
+    connection: Connection,
+    intake_id: UUID,
+    version: int,
+    reviewer: Reviewer,
+    now: datetime,
+    *,
+    render: Callable[[Content, str], Awaitable[bytes]],
+) -> Released:
+    """Freeze a case's document, open it to the client and say so. Raises UnknownCase or OutOfStep.
+
+    `render` makes the file from the content and its hash.
+    """
+    case = await _locked(connection, intake_id)
+    decision = releases.release(case, version)
+    file = await cases.read(connection, intake_id)
+    assert file is not None, "a case that is locked can be read"
+    content = drawn(file, await documents.next_number(connection, intake_id), now)
+    canonical = content.canonical
+    document = Document(
+        intake_id=intake_id,
+        number=content.number,
+        revision=case.revision,
+        review_version=decision.version,
+        hash=sha256(canonical),
+        model=decision.model or case.model,
+        commercial_form=decision.commercial_form or case.commercial_form,
+        questionnaire=content.questionnaire.version,
+        rubric=content.rubric.version,
+        playbook=content.playbook.version,
+        released_by=reviewer,
+        released_at=now,
+    )
+    released = Released(document, releases.link(uuid7(), document.number, now), case.version + 1)
+    await documents.add(connection, document, canonical, await render(content, document.hash), released.link)
+    await documents.move(connection, intake_id, case.revision, released.version, "released")
+    await outbox.say(connection, _released(released, reviewer, now))
+    return released
+
+
+async def share_again(connection: Connection, intake_id: UUID, reviewer: Reviewer, now: datetime) -> Released:
+    """Make a new link in the place of the last and say so. Raises UnknownCase, or OutOfStep where nothing is out."""
+    case = await _locked(connection, intake_id)
+    releases.share_again(case)
+    document = await documents.latest(connection, intake_id)
+    assert document is not None, "what is released has a document"
+    shared = Released(document, releases.link(uuid7(), document.number, now), case.version + 1)
+    await documents.add_link(connection, intake_id, shared.link, reviewer.id)
+    await documents.move(connection, intake_id, case.revision, shared.version)
+    await outbox.say(connection, _released(shared, reviewer, now))
+    return shared
+
+
+async def stop_sharing(connection: Connection, intake_id: UUID, now: datetime) -> None:
+    """Close the link that stands, if one does. Raises UnknownCase."""
+    await _locked(connection, intake_id)
+    await documents.close_link(connection, intake_id, now)
+
+
+def drawn(file: CaseFile, number: int, now: datetime) -> Content:
+    """The document of a case that has not been erased: as the review left it, or as proposed where there is none."""
+    assert file.company is not None, "only an erased case has no company"
+    assert file.proposal is not None
+    assert file.questionnaire is not None
+    stands = file.review if file.review and file.review.decision != "return" else None
+    basis = Basis(
+        assessment=Assessment.model_validate(file.assessment),
+        proposal=file.proposal,
+        model=(stands and stands.model) or file.proposal.model,
+        form=(stands and stands.commercial_form) or file.proposal.commercial_form,
+        playbook=PLAYBOOKS[file.questionnaire],
+        questionnaire=load(file.questionnaire),
+    )
+    reviewed_by = stands.by.name if stands else None
+    return draw_up(basis, number=number, company=file.company.name, reviewed_by=reviewed_by, day=now.date())
+
+
 async def _locked(connection: Connection, intake_id: UUID) -> Case:
     case = await cases.lock(connection, intake_id)
     if case is None:
@@ -87,4 +181,21 @@ def _reviewed(intake_id: UUID, decision: Review) -> RecommendationReviewed:
         model=decision.model,
         commercial_form=decision.commercial_form,
         reason_code=decision.reason_code,
+    )
+
+
+def _released(released: Released, by: Reviewer, now: datetime) -> RecommendationReleased:
+    document = released.document
+    return RecommendationReleased(
+        intake_id=document.intake_id,
+        version=released.version,
+        time=now,
+        revision=document.revision,
+        by=by.id,
+        model=document.model,
+        commercial_form=document.commercial_form,
+        document=document.number,
+        document_hash=document.hash,
+        link_id=released.link.id,
+        expires_at=released.link.expires_at,
     )

@@ -1,5 +1,6 @@
 """What recommendation says: a proposal, its review, and what became of it."""
 
+from datetime import datetime
 from typing import ClassVar, Literal
 from uuid import UUID
 
@@ -11,6 +12,10 @@ CommercialForm = Literal[
     "fixed_price", "milestones", "capped_time_and_materials", "time_and_materials", "monthly_team", "retainer"
 ]
 Decision = Literal["approve", "override", "return"]
+ClientAnswer = Literal["accepted", "declined", "asked"]
+DeclineReason = Literal[
+    "price", "timing", "way_of_working", "own_people", "another_partner", "no_longer_needed", "other"
+]
 ProposalState = Literal[
     "proposed",
     "in_review",
@@ -63,3 +68,39 @@ class RecommendationReviewed(RecommendationEvent):
     model: Model | None
     commercial_form: CommercialForm | None
     reason_code: str | None
+
+
+class RecommendationReleased(RecommendationEvent):
+    """A document was opened to the client, or opened again by a new link.
+
+    `document` counts the documents of the intake, and its hash is the SHA-256 of what it says. The link's address is
+    derived from its id.
+    """
+
+    topic: ClassVar[str] = "recommendation.released.v1"
+
+    by: UUID
+    model: Model
+    commercial_form: CommercialForm
+    document: int
+    document_hash: str
+    link_id: UUID
+    expires_at: datetime
+
+
+class RecommendationOpened(RecommendationEvent):
+    """The client read a document for the first time."""
+
+    topic: ClassVar[str] = "recommendation.opened.v1"
+
+    document: int
+
+
+class RecommendationAnswered(RecommendationEvent):
+    """The client accepted a document, declined it, or asked about it. The words stay where they were typed."""
+
+    topic: ClassVar[str] = "recommendation.answered.v1"
+
+    document: int
+    answer: ClientAnswer
+    reason_code: DeclineReason | None

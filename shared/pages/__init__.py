@@ -4,13 +4,13 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from unicodedata import normalize
 
 from babel import Locale
-from babel.dates import format_datetime, format_timedelta
+from babel.dates import format_date, format_datetime, format_timedelta
 from babel.numbers import format_decimal
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
@@ -66,6 +66,7 @@ def pages(package: str, static: str) -> Pages:
     environment.filters |= {
         "ago": ago,
         "exact": exact,
+        "day": day,
         "number": number,
         "of_hundred": of_hundred,
         "words": words,
@@ -113,6 +114,11 @@ def ago(moment: datetime, now: datetime) -> str:
 def exact(moment: datetime) -> str:
     """Day and minute in UTC: `22 November 2026, 21:53 UTC`."""
     return format_datetime(moment.astimezone(UTC), "d MMMM y, HH:mm 'UTC'", locale=LANGUAGE)
+
+
+def day(moment: date) -> str:
+    """`22 November 2026`; of a time, its day in UTC."""
+    return format_date(moment.astimezone(UTC) if isinstance(moment, datetime) else moment, "d MMMM y", locale=LANGUAGE)
 
 
 def number(value: float) -> str:

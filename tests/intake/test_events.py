@@ -12,7 +12,15 @@ from services.intake.store import intakes
 from shared.contracts.assessment import AssessmentCompleted
 from shared.contracts.base import IntakeEvent
 from shared.contracts.intake import Company, IntakeSubmitted
-from shared.contracts.recommendation import RecommendationAssigned, RecommendationProposed, RecommendationReviewed
+from shared.contracts.recommendation import (
+    ClientAnswer,
+    RecommendationAnswered,
+    RecommendationAssigned,
+    RecommendationOpened,
+    RecommendationProposed,
+    RecommendationReleased,
+    RecommendationReviewed,
+)
 from shared.postgres import Database
 from shared.questionnaire import load
 from tests.assessment.published import assessed
@@ -101,6 +109,22 @@ def reviewed(intake_id: UUID, version: int) -> RecommendationReviewed:
     )
 
 
+def released(intake_id: UUID, version: int) -> RecommendationReleased:
+    return RecommendationReleased(
+        intake_id=intake_id,
+        version=version,
+        time=NOW,
+        revision=1,
+        by=uuid4(),
+        model="project_based",
+        commercial_form="milestones",
+        document=1,
+        document_hash="e97a7a5e",
+        link_id=uuid4(),
+        expires_at=NOW + timedelta(days=30),
+    )
+
+
 async def test_an_assessment_is_kept_and_a_proposal_answers_the_submission(database: Database) -> None:
     fact = await accept(database)
     assert (await hear(database, completed(fact))).state == "assessed"
@@ -115,6 +139,32 @@ async def test_a_proposal_that_comes_before_its_assessment_is_not_undone_by_it(d
     fact = await accept(database)
     status = await hear(database, proposed(fact.intake_id), completed(fact))
     assert (status.state, status.assessment is not None) == ("proposed", True)
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"), [("accepted", "accepted"), ("declined", "declined"), ("asked", "released")]
+)
+async def test_what_becomes_of_a_document_is_heard(database: Database, answer: ClientAnswer, state: str) -> None:
+    fact = await accept(database)
+    intake_id = fact.intake_id
+    out = released(intake_id, 3)
+    assert (await hear(database, proposed(intake_id), reviewed(intake_id, 2), out)).state == "released"
+    opened = RecommendationOpened(intake_id=intake_id, version=4, time=NOW, revision=1, document=1)
+    said = RecommendationAnswered(
+        intake_id=intake_id,
+        version=5,
+        time=NOW,
+        revision=1,
+        document=1,
+        answer=answer,
+        reason_code="timing" if answer == "declined" else None,
+    )
+    assert (await hear(database, said, opened)).state == state
+    async with database.connection() as connection:
+        noted = {one["type"]: one for one in await intakes.timeline(connection, intake_id)}
+    assert noted[out.topic]["link_id"] == str(out.link_id)
+    assert noted[opened.topic]["document"] == 1
+    assert noted[said.topic]["answer"] == answer
 
 
 async def test_an_older_event_never_replaces_a_newer_state(database: Database) -> None:

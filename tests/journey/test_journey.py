@@ -1,5 +1,7 @@
 """From a questionnaire to a reviewed recommendation, in one process and in three."""
 
+from urllib.parse import urlsplit
+
 from tests.journey.caller import STEADY, Caller, submission, with_key
 
 
@@ -34,6 +36,28 @@ async def test_an_intake_becomes_an_approved_recommendation(everybody: Caller) -
         "recommendation.proposed.v1",
         "recommendation.reviewed.v1",
     ]
+
+
+async def test_an_approved_recommendation_is_released_read_and_accepted(everybody: Caller) -> None:
+    intake_id = await everybody.submit(answers=STEADY)
+    proposal = await everybody.proposal(intake_id)
+    case = f"/api/recommendation/intakes/{intake_id}"
+    decided = await everybody.post(f"{case}/review", {"decision": "approve", "version": proposal["version"]})
+    released = await everybody.post(f"{case}/release", {"version": decided["version"]})
+    await everybody.intake(intake_id, state="released")
+
+    address = urlsplit(released["link"]).path
+    page = await everybody.ask("GET", address)
+    assert (page.status_code, released["document_hash"] in page.text) == (200, True)
+    assert (await everybody.ask("POST", f"{address}/opened")).status_code == 204
+    taken_along = await everybody.ask("POST", f"{address}/document.pdf")
+    assert taken_along.content == (await everybody.ask("GET", f"{case}/document.pdf")).content
+    answer = {"answer": "accepted", "name": "Aoife Brennan"}
+    assert (await everybody.ask("POST", f"{address}/answer", data=answer)).status_code == 303
+    intake = await everybody.intake(intake_id, state="accepted")
+    told = [entry["type"].split(".")[1] for entry in intake["timeline"]]
+    assert told == ["submitted", "completed", "proposed", "reviewed", "released", "opened", "answered"]
+    assert "Aoife" not in str(intake["timeline"])
 
 
 async def test_an_override_keeps_the_machines_result_beside_it(everybody: Caller) -> None:

@@ -1,6 +1,7 @@
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 
+import asyncpg
 import httpx2
 import pytest
 from fastapi import FastAPI
@@ -46,3 +47,11 @@ def sign_in(app: FastAPI, settings: Settings) -> SignIn:
         )
 
     return signed_in
+
+
+@pytest.fixture
+async def connect_as_owner(database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection that may do what the service may not, such as letting time pass."""
+    connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()

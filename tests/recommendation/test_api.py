@@ -391,6 +391,8 @@ async def test_the_api_describes_itself(sign_in: SignIn) -> None:
     document = (await sign_in().get(f"{API}/openapi.json")).json()
     assert set(document["paths"]) == {
         f"{API}/intakes/{{intake_id}}",
+        f"{API}/intakes/{{intake_id}}/document.pdf",
+        f"{API}/intakes/{{intake_id}}/release",
         f"{API}/intakes/{{intake_id}}/review",
         f"{API}/reviews",
     }

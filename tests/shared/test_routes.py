@@ -36,7 +36,13 @@ OPEN = {
         "POST /q/{token}/{slug}",
     },
     "assessment": {"GET /api/assessment/openapi.json"},
-    "recommendation": {"GET /api/recommendation/openapi.json"},
+    "recommendation": {
+        "GET /api/recommendation/openapi.json",
+        "GET /d/{token}",
+        "POST /d/{token}/answer",
+        "POST /d/{token}/document.pdf",
+        "POST /d/{token}/opened",
+    },
 }
 
 

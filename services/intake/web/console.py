@@ -32,6 +32,9 @@ HAPPENINGS = {
     "recommendation.proposed.v1": "Proposal made",
     "recommendation.assigned.v1": "Review taken up",
     "recommendation.reviewed.v1": "Reviewed",
+    "recommendation.released.v1": "Document released",
+    "recommendation.opened.v1": "Document opened by the client",
+    "recommendation.answered.v1": "Answer from the client",
 }
 
 

@@ -56,7 +56,8 @@ class Case:
     review: Review | None
 
 
-def _readable(note: str) -> str | None:
+def readable(note: str) -> str | None:
+    """What somebody typed, tidied, None where it is empty. Raises ValueError where it cannot be kept."""
     note = unicodedata.normalize("NFC", note.replace("\r\n", "\n")).strip()
     if len(note) > MAX_NOTE:
         raise ValueError(f"Use at most {MAX_NOTE} characters.")
@@ -74,7 +75,7 @@ class ReviewRequest(BaseModel):
     model: Model | None = None
     commercial_form: CommercialForm | None = None
     reason_code: Annotated[str, Field(max_length=100)] | None = None
-    note: Annotated[str, AfterValidator(_readable)] | None = None
+    note: Annotated[str, AfterValidator(readable)] | None = None
     version: int
 
 

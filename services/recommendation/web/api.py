@@ -1,4 +1,4 @@
-"""The JSON API of recommendation: proposals, the queue, and reviews."""
+"""The JSON API of recommendation: proposals, the queue, reviews, and the document that is released."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -13,8 +13,10 @@ from services.recommendation.domain.offer import Kind
 from services.recommendation.domain.proposal import AppliedRule, Leaning, Stage
 from services.recommendation.domain.review import WAITING, Case, OutOfStep, Reviewer, ReviewRequest, Unfit
 from services.recommendation.handlers import UnknownCase
-from services.recommendation.store import cases
+from services.recommendation.store import cases, documents
 from services.recommendation.store.cases import CaseFile, Queued
+from services.recommendation.web import pdf
+from services.recommendation.web.documents import link_address
 from shared.access import Principal, requires
 from shared.contracts.assessment import Strength, VersionHash
 from shared.contracts.intake import Company
@@ -26,7 +28,19 @@ router = APIRouter(prefix="/api/recommendation")
 
 Reader = Annotated[Principal, Depends(requires("sales", "account_manager"))]
 AccountManager = Annotated[Principal, Depends(requires("account_manager"))]
-REVIEW_BODY = {"required": True, "content": {"application/json": {"schema": ReviewRequest.model_json_schema()}}}
+
+
+class ReleaseRequest(BaseModel):
+    """Release the document of the case as the caller saw it at `version`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    version: int
+
+
+def _body(model: type[BaseModel]) -> dict[str, Any]:
+    """How a body that is read by hand is described."""
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": model.model_json_schema()}}}}
 
 
 class _View(BaseModel):
@@ -133,6 +147,18 @@ class DecidedView(ReviewView):
     state: ProposalState
 
 
+class ReleasedView(_View):
+    """A released document: its number, the SHA-256 of what it says, and the client's link while it is open."""
+
+    intake_id: UUID
+    version: int
+    state: ProposalState
+    document: int
+    document_hash: str
+    link: str
+    expires_at: datetime
+
+
 PROPOSED = (
     "second_line",
     "kind",
@@ -184,7 +210,7 @@ async def queue(
     )
 
 
-@router.post("/intakes/{intake_id}/review", response_model=DecidedView, openapi_extra={"requestBody": REVIEW_BODY})
+@router.post("/intakes/{intake_id}/review", response_model=DecidedView, openapi_extra=_body(ReviewRequest))
 async def review(request: Request, intake_id: UUID, caller: AccountManager) -> Response:
     """Approve, override or return the proposal that the caller saw at `version`."""
     decision, body = await read_json(request, ReviewRequest)
@@ -207,6 +233,56 @@ async def review(request: Request, intake_id: UUID, caller: AccountManager) -> R
         fault = {"field": refusal.field, "message": str(refusal)}
         detail = f"{refusal.field}: {refusal}"
         raise Problem(422, "The decision needs something else", detail, errors=[fault]) from refusal
+
+
+@router.post("/intakes/{intake_id}/release", response_model=ReleasedView, openapi_extra=_body(ReleaseRequest))
+async def release(request: Request, intake_id: UUID, caller: AccountManager) -> Response:
+    """Freeze the document of an approved or overridden proposal and make the client's link."""
+    asked, body = await read_json(request, ReleaseRequest)
+    database: Database = request.app.state.database
+
+    try:
+        async with database.transaction() as connection:
+
+            async def work() -> tuple[int, dict[str, Any]]:
+                reviewer = Reviewer(caller.id, caller.name)
+                released = await handlers.release(
+                    connection, intake_id, asked.version, reviewer, datetime.now(UTC), render=pdf.render
+                )
+                view = ReleasedView(
+                    intake_id=intake_id,
+                    version=released.version,
+                    state="released",
+                    document=released.document.number,
+                    document_hash=released.document.hash,
+                    link=link_address(request, released.link),
+                    expires_at=released.link.expires_at,
+                )
+                return 200, view.model_dump(mode="json")
+
+            return await answer_once(request, connection, caller.id, body, work)
+    except UnknownCase as refusal:
+        raise unknown(refusal) from refusal
+    except OutOfStep as refusal:
+        raise _moved_on(refusal) from refusal
+
+
+@router.get(
+    "/intakes/{intake_id}/document.pdf",
+    response_class=Response,
+    responses={200: {"content": {"application/pdf": {}}, "description": "The file as it was released."}},
+)
+async def document(request: Request, intake_id: UUID, caller: Reader) -> Response:
+    """The last document that was released."""
+    database: Database = request.app.state.database
+    async with database.connection() as connection:
+        last = await documents.latest(connection, intake_id)
+        file = None if last is None else await documents.pdf(connection, intake_id, last.number)
+    if last is None:
+        raise Problem(404, "No document here", "Nothing was released for this intake yet.")
+    if file is None:
+        raise Problem(410, "The document is erased", "It was deleted on request.")
+    return Response(file, media_type="application/pdf")
 
 
 def unknown(refusal: UnknownCase) -> Problem:

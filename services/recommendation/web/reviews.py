@@ -15,6 +15,7 @@ from services.recommendation.domain.review import DECIDED, WAITING, OutOfStep, R
 from services.recommendation.handlers import PLAYBOOKS, UnknownCase
 from services.recommendation.store import cases
 from services.recommendation.web import firmness, wording
+from services.recommendation.web.releases import shelved
 from shared.access import Principal, requires
 from shared.contracts.assessment import Assessment
 from shared.contracts.recommendation import Decision, ProposalState
@@ -180,6 +181,7 @@ async def _case(
     pages: Pages = request.app.state.pages
     async with database.connection() as connection:
         file = await cases.read(connection, intake_id)
+        documents = await shelved(request, connection, intake_id)
     if file is None:
         raise _nowhere()
     assessment = None if file.assessment is None else Assessment.model_validate(file.assessment)
@@ -213,6 +215,9 @@ async def _case(
         decision=file.review if file.state in (*DECIDED, "returned") else None,
         is_waiting=file.state in WAITING,
         may_decide=file.state in WAITING and staff.may("account_manager"),
+        documents=documents,
+        declined=wording.DECLINED,
+        may_release=file.state in DECIDED and staff.may("account_manager"),
         attempt=attempt,
         entered=[words.get(value, value) for value in attempt.typed.values() if value],
     )

@@ -3,7 +3,7 @@
 from services.recommendation.domain.offer import Kind
 from services.recommendation.store.cases import CaseFile, Queued
 from shared.contracts.assessment import Strength
-from shared.contracts.recommendation import Model
+from shared.contracts.recommendation import DeclineReason, Model
 from shared.pages import of_hundred
 
 FITS: dict[Model, str] = {
@@ -31,6 +31,16 @@ LEANS: dict[Model | None, str] = {
     "project_based": "The answers lean to a project.",
     "hybrid": "The answers lean to a team and a project together.",
     None: "The answers lean to neither side.",
+}
+
+DECLINED: dict[DeclineReason, str] = {
+    "price": "The price or how it is paid",
+    "timing": "The time does not suit",
+    "way_of_working": "We want to work in another way",
+    "own_people": "Our own people will do it",
+    "another_partner": "Somebody else will do it",
+    "no_longer_needed": "It is not needed any more",
+    "other": "Another reason",
 }
 
 

@@ -1,0 +1,134 @@
+"""How a document comes to a client: released after a review alone, shared by a link that ends, answered once."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from services.recommendation.domain.review import (
+    DECIDED,
+    Case,
+    OutOfStep,
+    Review,
+    Reviewer,
+    StaleVersion,
+    Unfit,
+    readable,
+)
+from shared.contracts.recommendation import ClientAnswer, CommercialForm, DeclineReason, Model, ProposalState
+
+KEPT_OPEN = timedelta(days=30)
+MAX_NAME = 200
+OUT: tuple[ProposalState, ...] = ("released", "accepted", "declined")
+
+Visit = Literal["opened", "downloaded"]
+
+
+@dataclass(frozen=True)
+class Link:
+    """What lets a client read one document, until it expires or is closed."""
+
+    id: UUID
+    number: int
+    made_at: datetime
+    expires_at: datetime
+    closed_at: datetime | None = None
+
+    def is_open(self, now: datetime) -> bool:
+        """True while the client may use it."""
+        return self.closed_at is None and now < self.expires_at
+
+
+@dataclass(frozen=True)
+class Document:
+    """What was released, and from which review; the content's SHA-256 is its hash."""
+
+    intake_id: UUID
+    number: int
+    revision: int
+    review_version: int
+    hash: str
+    model: Model
+    commercial_form: CommercialForm
+    questionnaire: str
+    rubric: str
+    playbook: str
+    released_by: Reviewer
+    released_at: datetime
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a client answered to a document; `version` is the case's after it. Name and note are gone after erasure."""
+
+    version: int
+    number: int
+    answer: ClientAnswer
+    reason_code: DeclineReason | None
+    name: str | None
+    note: str | None
+    at: datetime
+
+
+class AnswerRequest(BaseModel):
+    """An answer as the client sends it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    answer: ClientAnswer
+    reason_code: DeclineReason | None = None
+    name: Annotated[str, Field(max_length=MAX_NAME), AfterValidator(readable)] | None = None
+    note: Annotated[str, AfterValidator(readable)] | None = None
+
+
+class NotReleasable(OutOfStep):
+    """Nobody has let the proposal pass, or it is no longer the current one."""
+
+
+class AlreadyReleased(OutOfStep):
+    """Its document is out."""
+
+
+class NotShared(OutOfStep):
+    """There is no document out that a link could be for."""
+
+
+class NotAnswerable(Exception):
+    """The document takes no answer any more."""
+
+
+def release(case: Case, version: int) -> Review:
+    """The review that lets this case's document pass. Raises OutOfStep."""
+    if case.state in OUT:
+        raise AlreadyReleased(case, "The document is released already. You find it and its link below.")
+    if case.state not in DECIDED or case.review is None or case.review.decision == "return":
+        raise NotReleasable(case, "Nothing is released before it is approved or overridden. Decide first.")
+    if case.version != version:
+        raise StaleVersion(case, "The case moved on while you read. Look again, then release it.")
+    return case.review
+
+
+def link(link_id: UUID, number: int, now: datetime) -> Link:
+    """A link to a document, open from now."""
+    return Link(link_id, number, now, now + KEPT_OPEN)
+
+
+def share_again(case: Case) -> None:
+    """Raise NotShared unless a new link may be made: the document is out and has no last word yet."""
+    if case.state != "released":
+        raise NotShared(case, f"There is nothing to share: this case is {case.state}.")
+
+
+def answered(state: ProposalState, request: AnswerRequest) -> ProposalState:
+    """The state that an answer leads to. Raises NotAnswerable, or Unfit where a field is missing."""
+    if state != "released":
+        raise NotAnswerable
+    if request.name is None:
+        raise Unfit("name", "Give your name, so that we know who answers.")
+    if request.answer == "asked" and request.note is None:
+        raise Unfit("note", "Write what you would like to know.")
+    if (request.answer == "declined") != (request.reason_code is not None):
+        raise Unfit("reason_code", "Choose the reason that comes nearest.")
+    return "released" if request.answer == "asked" else request.answer

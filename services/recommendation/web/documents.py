@@ -1,0 +1,210 @@
+"""The client's pages: the released document, its file, and the answer to it. The address is all that opens them."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import RedirectResponse
+from pydantic import ValidationError
+
+from services.recommendation.domain import release as rules
+from services.recommendation.domain.release import Answer, AnswerRequest, Link, NotAnswerable
+from services.recommendation.domain.review import Unfit
+from services.recommendation.store import documents
+from services.recommendation.store.documents import Behind
+from services.recommendation.web.wording import DECLINED
+from shared import access, outbox
+from shared.contracts.recommendation import RecommendationAnswered, RecommendationOpened
+from shared.pages import Pages
+from shared.postgres import Connection, Database
+from shared.service import Problem, Settings
+
+PURPOSE = "document"
+MAX_FORM_BYTES = 65_536
+
+router = APIRouter(prefix="/d", max_body_size=MAX_FORM_BYTES, include_in_schema=False)
+
+Text = Annotated[str, Form()]
+
+
+def link_address(request: Request, link: Link) -> str:
+    """The whole address that opens a link's document."""
+    settings: Settings = request.app.state.settings
+    return f"{settings.public_url}/d/{access.link_token(settings.link_secret.get_secret_value(), PURPOSE, link.id)}"
+
+
+@router.get("/{token}")
+async def read(request: Request, token: str) -> Response:
+    """The document, and the form to answer it."""
+    return _page(request, token, await _found(request, token))
+
+
+@router.post("/{token}/opened")
+async def opened(request: Request, token: str) -> Response:
+    """Note that somebody reads: said by the page once it is shown, so that a scanner of links says nothing."""
+    database: Database = request.app.state.database
+    async with database.transaction() as connection:
+        behind = await _locked(request, connection, token)
+        await _note_opening(connection, behind, datetime.now(UTC))
+    return Response(status_code=204)
+
+
+@router.post("/{token}/document.pdf")
+async def download(request: Request, token: str) -> Response:
+    """The document as a file."""
+    now = datetime.now(UTC)
+    database: Database = request.app.state.database
+    async with database.transaction() as connection:
+        behind = await _locked(request, connection, token)
+        number = behind.link.number
+        if not behind.is_read:
+            await _note_opening(connection, behind, now)
+        await documents.record_visit(connection, behind.intake_id, number, "downloaded", now)
+        file = await documents.pdf(connection, behind.intake_id, number)
+    name = f'attachment; filename="recommendation-{number}.pdf"'
+    return Response(file, media_type="application/pdf", headers={"content-disposition": name})
+
+
+@router.post("/{token}/answer")
+async def take_answer(
+    request: Request, token: str, *, answer: Text = "", reason_code: Text = "", name: Text = "", note: Text = ""
+) -> Response:
+    """Accept, decline or ask."""
+    typed = {"answer": answer, "reason_code": reason_code, "name": name, "note": note}
+    now = datetime.now(UTC)
+    database: Database = request.app.state.database
+    try:
+        async with database.transaction() as connection:
+            behind = await _locked(request, connection, token)
+            asked = AnswerRequest.model_validate({field: value or None for field, value in typed.items()})
+            await _record(connection, behind, asked, now)
+    except NotAnswerable:
+        return _page(request, token, await _found(request, token), status=409, typed=typed, is_late=True)
+    except (Unfit, ValidationError) as refusal:
+        found = await _found(request, token)
+        return _page(request, token, found, status=422, typed=typed, errors=_errors(refusal))
+    return RedirectResponse(f"/d/{token}#answer", 303)
+
+
+async def _record(connection: Connection, behind: Behind, asked: AnswerRequest, now: datetime) -> None:
+    if any((one.answer, one.name, one.note) == (asked.answer, asked.name, asked.note) for one in behind.answers):
+        return
+    state = rules.answered(behind.state, asked)
+    version = behind.version if behind.is_read else await _note_opening(connection, behind, now)
+    said = Answer(version + 1, behind.link.number, asked.answer, asked.reason_code, asked.name, asked.note, now)
+    await documents.record_answer(connection, behind.intake_id, said)
+    await documents.move(connection, behind.intake_id, behind.revision, said.version, state)
+    await outbox.say(
+        connection,
+        RecommendationAnswered(
+            intake_id=behind.intake_id,
+            version=said.version,
+            time=now,
+            revision=behind.revision,
+            document=behind.link.number,
+            answer=said.answer,
+            reason_code=said.reason_code,
+        ),
+    )
+
+
+async def _note_opening(connection: Connection, behind: Behind, now: datetime) -> int:
+    """Note an opening and say the first one; the case's version then."""
+    if not await documents.record_visit(connection, behind.intake_id, behind.link.number, "opened", now):
+        return behind.version
+    version = behind.version + 1
+    await documents.move(connection, behind.intake_id, behind.revision, version)
+    await outbox.say(
+        connection,
+        RecommendationOpened(
+            intake_id=behind.intake_id,
+            version=version,
+            time=now,
+            revision=behind.revision,
+            document=behind.link.number,
+        ),
+    )
+    return version
+
+
+async def _found(request: Request, token: str) -> Behind:
+    database: Database = request.app.state.database
+    async with database.connection() as connection:
+        return _still_open(await documents.behind(connection, _link_id(request, token)))
+
+
+async def _locked(request: Request, connection: Connection, token: str) -> Behind:
+    """The same, its case held until the transaction ends."""
+    return _still_open(await documents.lock_behind(connection, _link_id(request, token)))
+
+
+def _link_id(request: Request, token: str) -> UUID:
+    settings: Settings = request.app.state.settings
+    found = access.link_id(settings.link_secret.get_secret_value(), PURPOSE, token)
+    if found is None:
+        raise _no_document()
+    return found
+
+
+def _still_open(behind: Behind | None) -> Behind:
+    if behind is None:
+        raise _no_document()
+    if behind.content is None:
+        raise Problem(410, "This document is erased", "It was deleted on request, and nothing of it is left here.")
+    if not behind.link.is_open(datetime.now(UTC)):
+        raise Problem(
+            410,
+            "This link opens nothing any more",
+            "Links to documents end after some weeks, or when a newer one is sent. "
+            "Ask the person who sent it to you for a new one.",
+        )
+    return behind
+
+
+def _no_document() -> Problem:
+    return Problem(
+        404, "This address opens no document", "Part of it may be missing. Copy the whole address from your message."
+    )
+
+
+def _page(
+    request: Request,
+    token: str,
+    behind: Behind,
+    *,
+    status: int = 200,
+    typed: Mapping[str, str] | None = None,
+    errors: Mapping[str, str] | None = None,
+    is_late: bool = False,
+) -> Response:
+    pages: Pages = request.app.state.pages
+    return pages.render(
+        request,
+        "documents/document.html",
+        status=status,
+        token=token,
+        content=behind.content,
+        hash=behind.hash,
+        state=behind.state,
+        link=behind.link,
+        last_word=next((one for one in behind.answers if one.answer != "asked"), None),
+        questions=[one for one in behind.answers if one.answer == "asked"],
+        reasons=DECLINED,
+        typed=typed or {},
+        errors=errors or {},
+        is_late=is_late,
+    )
+
+
+def _errors(refusal: Unfit | ValidationError) -> dict[str, str]:
+    """What to do about each field of the form."""
+    if isinstance(refusal, Unfit):
+        return {refusal.field: str(refusal)}
+    return {
+        str(fault["loc"][0]): fault["msg"].removeprefix("Value error, ")
+        if fault["type"] == "value_error"
+        else {"string_too_long": "Use fewer characters."}.get(fault["type"], "Choose one of those offered.")
+        for fault in refusal.errors(include_url=False)
+    }

@@ -1,0 +1,134 @@
+"""An account manager's documents: the draft, the release, the client's link, and what was released."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from services.recommendation import handlers
+from services.recommendation.domain.document import Content
+from services.recommendation.domain.review import OutOfStep, Reviewer
+from services.recommendation.handlers import UnknownCase
+from services.recommendation.store import cases, documents
+from services.recommendation.web import pdf
+from services.recommendation.web.documents import link_address
+from shared.access import Principal, requires
+from shared.pages import Pages
+from shared.postgres import Connection, Database
+from shared.service import Problem
+
+router = APIRouter(prefix="/reviews", include_in_schema=False)
+
+Reader = Annotated[Principal, Depends(requires("sales", "account_manager"))]
+AccountManager = Annotated[Principal, Depends(requires("account_manager"))]
+Version = Annotated[int, Form()]
+
+SHOWN_HERE = {"content-disposition": 'inline; filename="recommendation.pdf"'}
+
+
+@router.get("/{intake_id:uuid}/draft")
+async def draft(request: Request, intake_id: UUID, staff: AccountManager) -> HTMLResponse:
+    """What would be released now."""
+    pages: Pages = request.app.state.pages
+    content = await _draft(request, intake_id)
+    return pages.render(
+        request, "documents/draft.html", staff=staff, content=content, hash="", address=f"/reviews/{intake_id}"
+    )
+
+
+@router.get("/{intake_id:uuid}/draft.pdf")
+async def draft_file(request: Request, intake_id: UUID, staff: AccountManager) -> Response:
+    """The same as a file with a watermark."""
+    file = await pdf.render_draft(await _draft(request, intake_id))
+    return Response(file, media_type="application/pdf", headers=SHOWN_HERE)
+
+
+@router.post("/{intake_id:uuid}/release")
+async def release(request: Request, intake_id: UUID, staff: AccountManager, version: Version) -> Response:
+    """Freeze the document and open it to the client."""
+    database: Database = request.app.state.database
+    try:
+        async with database.transaction() as connection:
+            await handlers.release(
+                connection, intake_id, version, _reviewer(staff), datetime.now(UTC), render=pdf.render
+            )
+    except UnknownCase as refusal:
+        raise nowhere() from refusal
+    except OutOfStep as refusal:
+        raise _moved_on(intake_id, refusal) from refusal
+    return _back_to(intake_id)
+
+
+@router.post("/{intake_id:uuid}/link")
+async def share_again(request: Request, intake_id: UUID, staff: AccountManager) -> Response:
+    """Make a new link; the one before it opens nothing any more."""
+    database: Database = request.app.state.database
+    try:
+        async with database.transaction() as connection:
+            await handlers.share_again(connection, intake_id, _reviewer(staff), datetime.now(UTC))
+    except UnknownCase as refusal:
+        raise nowhere() from refusal
+    except OutOfStep as refusal:
+        raise _moved_on(intake_id, refusal) from refusal
+    return _back_to(intake_id)
+
+
+@router.post("/{intake_id:uuid}/link/close")
+async def stop_sharing(request: Request, intake_id: UUID, staff: AccountManager) -> Response:
+    """Close the client's link."""
+    database: Database = request.app.state.database
+    try:
+        async with database.transaction() as connection:
+            await handlers.stop_sharing(connection, intake_id, datetime.now(UTC))
+    except UnknownCase as refusal:
+        raise nowhere() from refusal
+    return _back_to(intake_id)
+
+
+@router.get("/{intake_id:uuid}/documents/{number}.pdf")
+async def released_file(request: Request, intake_id: UUID, number: int, staff: Reader) -> Response:
+    """A released document as the client got it."""
+    database: Database = request.app.state.database
+    async with database.connection() as connection:
+        found = await documents.pdf(connection, intake_id, number)
+    if found is None:
+        raise nowhere()
+    return Response(found, media_type="application/pdf", headers=SHOWN_HERE)
+
+
+async def shelved(request: Request, connection: Connection, intake_id: UUID) -> list[dict[str, object]]:
+    """The documents of a case for its page, latest first, each with the address of its link while that is open."""
+    now = datetime.now(UTC)
+    return [
+        {**vars(one), "address": link_address(request, one.link) if one.link.is_open(now) else None}
+        for one in await documents.shelf(connection, intake_id)
+    ]
+
+
+def nowhere() -> Problem:
+    """The refusal to show what is not there."""
+    return Problem(404, "There is no such document", "Check the address, or look for the case in the reviews.")
+
+
+async def _draft(request: Request, intake_id: UUID) -> Content:
+    database: Database = request.app.state.database
+    async with database.connection() as connection:
+        file = await cases.read(connection, intake_id)
+        if file is None or file.proposal is None:
+            raise nowhere()
+        return handlers.drawn(file, await documents.next_number(connection, intake_id), datetime.now(UTC))
+
+
+def _reviewer(staff: Principal) -> Reviewer:
+    return Reviewer(staff.id, staff.name)
+
+
+def _moved_on(intake_id: UUID, refusal: OutOfStep) -> Problem:
+    back = {"label": "Back to the case", "href": f"/reviews/{intake_id}"}
+    return Problem(409, "The case has moved on", str(refusal), action=back)
+
+
+def _back_to(intake_id: UUID) -> RedirectResponse:
+    return RedirectResponse(f"/reviews/{intake_id}#document", 303)
