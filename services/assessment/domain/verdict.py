@@ -78,11 +78,10 @@ def settled(total: Span[Any], limits: Limits) -> dict[Scored, Any]:
 
 def possible(total: Many, limits: Limits) -> dict[Scored, Truths]:
     """For each verdict on scores, where it may hold somewhere between the ends."""
-    excluded = _excluded(total, limits)
-    one = _one_sure(total, limits, excluded["both"])
+    one_or_both = _one_sure(total, limits, not_both=True)
     return {
-        **{verdict: ~nowhere for verdict, nowhere in excluded.items()},
-        "unclear": ~(_both(total, limits) | one["continuity"] | one["execution"]),
+        **{verdict: ~nowhere for verdict, nowhere in _excluded(total, limits).items()},
+        "unclear": ~(_both(total, limits) | one_or_both["continuity"] | one_or_both["execution"]),
     }
 
 
