@@ -10,9 +10,11 @@ from uuid_utils.compat import uuid7
 
 from services.recommendation.domain import release as releases
 from services.recommendation.domain import review as rules
+from services.recommendation.domain.blueprint import compose
 from services.recommendation.domain.blueprint_checks import parse as parse_blueprint
 from services.recommendation.domain.document import Basis, Content, draw_up, sha256
 from services.recommendation.domain.playbook import parse
+from services.recommendation.domain.proposal import instead
 from services.recommendation.domain.release import Document, Link
 from services.recommendation.domain.review import Case, Review, Reviewer, ReviewRequest
 from services.recommendation.store import cases, documents
@@ -150,16 +152,27 @@ def drawn(file: CaseFile, number: int, now: datetime) -> Content:
     assert file.company is not None, "only an erased case has no company"
     assert file.proposal is not None
     assert file.questionnaire is not None
-    stands = file.review if file.review and file.review.decision != "return" else None
+    playbook, questionnaire = PLAYBOOKS[file.questionnaire], load(file.questionnaire)
+    assessment = Assessment.model_validate(file.assessment)
+    decision = file.review if file.review and file.review.decision != "return" else None
+    proposal = file.proposal
+    if decision and decision.model and decision.commercial_form and decision.decision == "override":
+        proposal = instead(decision.model, decision.commercial_form, assessment, playbook, questionnaire)
     basis = Basis(
-        assessment=Assessment.model_validate(file.assessment),
-        proposal=file.proposal,
-        model=(stands and stands.model) or file.proposal.model,
-        form=(stands and stands.commercial_form) or file.proposal.commercial_form,
-        playbook=PLAYBOOKS[file.questionnaire],
-        questionnaire=load(file.questionnaire),
+        assessment=assessment,
+        proposal=proposal,
+        proposed=file.proposal.model,
+        blueprint=compose(
+            proposal,
+            assessment,
+            file.company,
+            rules=BLUEPRINTS[file.questionnaire],
+            playbook=playbook,
+            questionnaire=questionnaire,
+        ),
+        questionnaire=questionnaire,
     )
-    reviewed_by = stands.by.name if stands else None
+    reviewed_by = decision.by.name if decision else None
     return draw_up(basis, number=number, company=file.company.name, reviewed_by=reviewed_by, day=now.date())
 
 

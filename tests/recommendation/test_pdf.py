@@ -3,6 +3,7 @@
 import asyncio
 from datetime import date
 from io import BytesIO
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -10,21 +11,36 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pypdf import PdfReader
 
+from services.recommendation.domain.blueprint import compose
 from services.recommendation.domain.document import Basis, Content, draw_up, sha256
+from services.recommendation.handlers import BLUEPRINTS
 from services.recommendation.web import pdf
 from shared.contracts.assessment import Verdict
-from shared.questionnaire import canonical_hash
+from shared.contracts.intake import Company
+from shared.questionnaire import PUBLISHED, canonical_hash
 from tests.assessment.published import assessed
-from tests.recommendation.situations import PLAYBOOK, QUESTIONNAIRE, TYPICAL, proposal_of
+from tests.recommendation.situations import NORDWIND, PLAYBOOK, QUESTIONNAIRE, TYPICAL, proposal_of
 
 MOST_PAGES = 5
 
 
-def content(verdict: Verdict = "continuity", *, company: str = "Nordwind Energie") -> Content:
+def content(verdict: Verdict = "continuity", *, company: Company = NORDWIND) -> Content:
     assessment = assessed(TYPICAL[verdict])
     proposal = proposal_of(assessment)
-    basis = Basis(assessment, proposal, proposal.model, proposal.commercial_form, PLAYBOOK, QUESTIONNAIRE)
-    return draw_up(basis, number=1, company=company, reviewed_by="Anna Berg", day=date(2026, 11, 23))
+    blueprint = compose(
+        proposal,
+        assessment,
+        company,
+        rules=BLUEPRINTS[PUBLISHED],
+        playbook=PLAYBOOK,
+        questionnaire=QUESTIONNAIRE,
+    )
+    basis = Basis(assessment, proposal, proposal.model, blueprint, QUESTIONNAIRE)
+    return draw_up(basis, number=1, company=company.name, reviewed_by="Anna Berg", day=date(2026, 11, 23))
+
+
+def named(name: str) -> Content:
+    return content(company=NORDWIND.model_copy(update={"name": name}))
 
 
 async def made(said: Content) -> bytes:
@@ -49,7 +65,7 @@ def structure(element: Any) -> list[str]:
 async def test_the_same_content_gives_the_same_bytes() -> None:
     first, second = await asyncio.gather(made(content()), made(content()))
     assert first == second
-    assert first != await made(content(company="Nordlicht Energie"))
+    assert first != await made(named("Nordlicht Energie"))
 
 
 async def test_it_is_tagged_named_and_in_a_language() -> None:
@@ -88,6 +104,7 @@ async def test_page_and_file_say_all_that_the_content_says(verdict: Verdict) -> 
         told += [line.title, line.text]
     for section in said.sections:
         told += [section.heading, section.lead]
+        told += [] if section.table is None else [*section.table.columns, *chain(*section.table.rows)]
     for text in told:
         assert " ".join(text.split()) in read
     assert 1 <= len(PdfReader(BytesIO(file)).pages) <= MOST_PAGES
@@ -106,18 +123,18 @@ async def test_a_draft_says_so_on_each_page_and_has_no_hash() -> None:
 @settings(max_examples=30)
 @given(company=st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=80))
 def test_any_name_gives_a_file(company: str) -> None:
-    said = content(company=company)
+    said = named(company)
     file = pdf._compiled(said, sha256(said.canonical))
     assert PdfReader(BytesIO(file)).pages
 
 
 @pytest.mark.parametrize("company", ["#eval(1) *b* $x$ [y] @z", "<script>alert(1)</script>", "Žižkov & Łódź", "Ωμέγα"])
 async def test_a_name_stays_text_whatever_it_holds(company: str) -> None:
-    assert f"Recommendation for {company}" in words(await made(content(company=company)))
+    assert f"Recommendation for {company}" in words(await made(named(company)))
 
 
 def test_the_hash_is_of_the_canonical_json_and_of_nothing_else() -> None:
     said = content()
     assert sha256(said.canonical) == canonical_hash(said)
     assert Content.model_validate_json(said.canonical) == said
-    assert sha256(content(company="Nordlicht Energie").canonical) != sha256(said.canonical)
+    assert sha256(named("Nordlicht Energie").canonical) != sha256(said.canonical)

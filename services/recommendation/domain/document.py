@@ -9,15 +9,19 @@ from itertools import chain, zip_longest
 import orjson
 from pydantic import BaseModel, ConfigDict
 
-from services.recommendation.domain.offer import SIDES, Kind
-from services.recommendation.domain.playbook import Playbook
+from services.recommendation.domain import blueprint_rules as rules
+from services.recommendation.domain.alternatives import Alternative
+from services.recommendation.domain.blueprint import Blueprint
+from services.recommendation.domain.blueprint import Section as Part
+from services.recommendation.domain.offer import Kind
 from services.recommendation.domain.proposal import Proposal
 from shared.contracts.assessment import Assessment, Reason, Score, Scores, Strength, VersionHash
-from shared.contracts.recommendation import CommercialForm, Model
-from shared.questionnaire import Questionnaire, matches
+from shared.contracts.recommendation import Model
+from shared.questionnaire import Questionnaire
 
 REASONS = 3
 CHANGES = 3
+RISKS = 6
 
 FITS: dict[Strength | None, dict[Model, str]] = {
     "clear": {
@@ -67,6 +71,18 @@ SAID: dict[Model, str] = {
     "discovery_call": "a call first",
 }
 
+COLUMNS: dict[rules.Kind, tuple[str, ...]] = {
+    "role": ("Who", "Does", "Time"),
+    "responsibility": ("What", "Answers for it", "Does it", "Is asked before", "Is told after"),
+    "handoff": ("Document", "From", "To", "Complete when"),
+    "meeting": ("What for", "How often", "How long", "Who"),
+    "step": ("When", "What happens"),
+    "risk": ("What may go wrong", "Early sign", "Who watches", "What we do then"),
+    "agenda_item": ("Minutes", "What about", "What comes out"),
+}
+PARTIES: dict[rules.Party, str] = {"client": "yours", "vendor": "ours"}
+LEVELS: dict[rules.Level, str] = {"watch": "", "raised": " (raised)", "high": " (high)"}
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True)
@@ -87,9 +103,10 @@ class Table(_Part):
 
 
 class Section(_Part):
-    """A heading that says something, and what stands under it, in this order."""
+    """A heading that says something, and what stands under it, in this order; `kind` tells how wide its columns are."""
 
     heading: str
+    kind: str
     lead: str = ""
     lines: tuple[Line, ...] = ()
     table: Table | None = None
@@ -112,6 +129,7 @@ class Content(_Part):
     questionnaire: VersionHash
     rubric: VersionHash
     playbook: VersionHash
+    blueprint: VersionHash
 
     @property
     def canonical(self) -> str:
@@ -126,19 +144,18 @@ def sha256(canonical: str) -> str:
 
 @dataclass(frozen=True)
 class Basis:
-    """What a document is drawn from; model and form are the machine's, or those that a reviewer put in their place."""
+    """What a document is drawn from: the proposal that stands, and the model that the answers alone led to."""
 
     assessment: Assessment
     proposal: Proposal
-    model: Model
-    form: CommercialForm
-    playbook: Playbook
+    proposed: Model
+    blueprint: Blueprint
     questionnaire: Questionnaire
 
     @property
     def is_as_proposed(self) -> bool:
         """True where the model is the machine's."""
-        return self.model == self.proposal.model
+        return self.proposal.model == self.proposed
 
 
 def draw_up(basis: Basis, *, number: int, company: str, reviewed_by: str | None, day: date) -> Content:
@@ -150,41 +167,46 @@ def draw_up(basis: Basis, *, number: int, company: str, reviewed_by: str | None,
         heading=_heading(basis),
         summary=tuple(_summary(basis, reviewed_by)),
         scores=assessment.scores,
-        scores_say=_scores_say(assessment),
-        reasons_heading=_reasons_heading(basis.model, reasons),
+        scores_say=_scores_say(basis),
+        reasons_heading=_reasons_heading(basis.proposal.model, reasons),
         reasons=tuple(_asked(reason.question, reason.answer, basis.questionnaire) for reason in reasons),
-        sections=tuple(_sections(basis)),
+        sections=(*_parts(basis.blueprint), *_changes(basis)),
         reviewed_by=reviewed_by,
         day=day,
         questionnaire=assessment.questionnaire,
         rubric=assessment.rubric,
         playbook=basis.proposal.playbook,
+        blueprint=basis.blueprint.rules,
     )
 
 
 def _heading(basis: Basis) -> str:
-    if basis.model == "discovery_call":
-        return CALL_FIRST[basis.proposal.kind if basis.is_as_proposed else None]
-    return FITS[basis.proposal.strength if basis.is_as_proposed else None][basis.model]
+    proposal = basis.proposal
+    if proposal.model == "discovery_call":
+        return CALL_FIRST[proposal.kind if basis.is_as_proposed else None]
+    return FITS[proposal.strength if basis.is_as_proposed else None][proposal.model]
 
 
 def _summary(basis: Basis, reviewed_by: str | None) -> Iterator[str]:
-    yield MEANS[basis.model]
-    leaning = basis.proposal.leaning
+    model, leaning = basis.proposal.model, basis.proposal.leaning
+    yield MEANS[model]
     if not basis.is_as_proposed:
         yield (
-            f"Your answers by themselves point to {SAID[basis.proposal.model]}. "
-            f"{reviewed_by or 'The reviewer'} has read them and recommends {SAID[basis.model]}."
+            f"Your answers by themselves point to {SAID[basis.proposed]}. "
+            f"{reviewed_by or 'The reviewer'} has read them and recommends {SAID[model]}."
         )
     elif leaning is not None and leaning.model is not None:
         yield f"So far your answers lean to {SAID[leaning.model]}."
 
 
-def _scores_say(assessment: Assessment) -> str:
+def _scores_say(basis: Basis) -> str:
+    assessment = basis.assessment
     scores, margin = assessment.scores, assessment.margin
     said = f"Your need for continuity is {_points(scores.continuity)}, for execution {_points(scores.execution)}."
     if margin.value is None:
         return f"{said} The ranges show what the answers that are not known yet leave open."
+    if basis.proposal.model == "hybrid":
+        return f"{said} Both count, so each gets its own part of the work."
     if not margin.value:
         return f"{said} Both are equal."
     leader = "Continuity" if margin.value > 0 else "Execution"
@@ -210,7 +232,7 @@ def _reasons(basis: Basis) -> list[Reason]:
             key=lambda reason: abs(reason.points),
             reverse=True,
         )
-        for side in one_sided.get(basis.model, ("continuity", "execution"))
+        for side in one_sided.get(basis.proposal.model, ("continuity", "execution"))
     ]
     in_turn = chain.from_iterable(zip_longest(*ranked))
     return [reason for reason in in_turn if reason is not None][:REASONS]
@@ -226,62 +248,80 @@ def _reasons_heading(model: Model, reasons: Sequence[Reason]) -> str:
     return weigh[len(reasons)] + (" for it" if reasons and model != "discovery_call" else "")
 
 
-def _sections(basis: Basis) -> Iterator[Section]:
-    if basis.model == "discovery_call" and basis.proposal.deciding_questions:
-        yield Section(
-            heading="What the call has to settle",
-            lead="These questions decide. Think of them, and of who should be in the call to answer them.",
-            lines=tuple(_to_ask(question, basis) for question in basis.proposal.deciding_questions),
+def _parts(blueprint: Blueprint) -> Iterator[Section]:
+    """What a client needs to decide: the documents that are handed over while the work runs are left to its start."""
+    for part in blueprint.sections:
+        if part.kind == "risk" and len(part.lines) > RISKS:
+            section = _section(part.model_copy(update={"lines": part.lines[:RISKS]}))
+            yield section.model_copy(update={"lead": "These matter most, the most pressing first."})
+        elif part.kind != "handoff":
+            yield _section(part)
+
+
+def _section(part: Part) -> Section:
+    if part.kind == "point":
+        points = [line.says for line in part.lines if isinstance(line.says, rules.Point)]
+        return Section(
+            heading=part.title, kind=part.kind, lines=tuple(Line(title=one.title, text=one.text) for one in points)
         )
-    yield Section(heading="How it is paid", lines=tuple(_paid(basis)))
-    conditions = tuple(_conditions(basis))
-    if conditions:
-        yield Section(
-            heading="What has to be settled first",
-            lead="The recommendation holds on these conditions.",
-            lines=conditions,
-        )
-    changes = tuple(_changes(basis)) if basis.is_as_proposed else ()
-    if changes:
+    table = Table(columns=COLUMNS[part.kind], rows=tuple(_row(line.says) for line in part.lines))
+    return Section(heading=part.title, kind=part.kind, table=table)
+
+
+def _row(says: rules.Says) -> tuple[str, ...]:
+    match says:
+        case rules.Point():
+            return says.title, says.text
+        case rules.Role():
+            return f"{_capital(says.role)}, {PARTIES[says.party]}", says.does, says.time
+        case rules.Responsibility():
+            return (
+                says.activity,
+                _capital(says.accountable),
+                _people(says.responsible),
+                _people(says.consulted),
+                _people(says.informed),
+            )
+        case rules.Handoff():
+            return says.document, _capital(says.giver), _people(says.receivers), says.complete
+        case rules.Meeting():
+            return says.meeting, says.rhythm, says.length, _people(says.who)
+        case rules.Step():
+            return says.period, says.text
+        case rules.Risk():
+            return says.risk + LEVELS[says.level], says.sign, _capital(says.owner), says.response
+        case rules.AgendaItem():
+            return says.minutes, says.item, says.output
+
+
+def _people(names: Sequence[str]) -> str:
+    return _capital(", ".join(names)) or "Nobody"
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
+def _changes(basis: Basis) -> Iterator[Section]:
+    others = [one for one in basis.proposal.what_would_change if one.model != "discovery_call"]
+    if others:
         yield Section(
             heading="What would change the recommendation",
+            kind="point",
             lead="Tell us if one of these is nearer to the truth.",
-            lines=changes,
+            lines=tuple(_change(one, basis.questionnaire) for one in others[:CHANGES]),
         )
 
 
-def _paid(basis: Basis) -> Iterator[Line]:
-    proposal, forms = basis.proposal, basis.playbook.forms
-    if (basis.model, basis.form) != (proposal.model, proposal.commercial_form):
-        yield Line(title=forms[basis.form])
-        return
-    reasons = {rule.about: rule.reason for rule in proposal.rules}
-    yield Line(title=forms[basis.form], text=reasons["commercial_form"])
-    if proposal.second_line is not None:
-        yield Line(title=f"Then {forms[proposal.second_line].lower()}", text=reasons["second_line"])
-
-
-def _conditions(basis: Basis) -> Iterator[Line]:
-    answers = {question: answer.level for question, answer in basis.assessment.answers.items()}
-    for condition in basis.playbook.conditions:
-        if condition.model in SIDES.get(basis.model, ()) and matches(condition.when, answers):
-            yield Line(title=condition.id.replace("_", " ").capitalize(), text=condition.reason)
-
-
-def _changes(basis: Basis) -> Iterator[Line]:
-    for alternative in basis.proposal.what_would_change[:CHANGES]:
-        asked = [_asked(change.question, change.to, basis.questionnaire) for change in alternative.changes]
-        yield Line(
-            title=f"{SAID[alternative.model].capitalize()}, if this were your answer",
-            text=" ".join(f"{line.text} {line.title}." for line in asked),
-        )
+def _change(alternative: Alternative, questionnaire: Questionnaire) -> Line:
+    asked = [_asked(change.question, change.to, questionnaire) for change in alternative.changes]
+    said = "this were your answer" if len(asked) == 1 else "these were your answers"
+    return Line(
+        title=f"{_capital(SAID[alternative.model])}, if {said}",
+        text=" ".join(f"{one.text} {one.title}." for one in asked),
+    )
 
 
 def _asked(question: str, answer: str, questionnaire: Questionnaire) -> Line:
     asked = questionnaire.question(question)
     return Line(title=asked.level_text(answer), text=asked.text)
-
-
-def _to_ask(question: str, basis: Basis) -> Line:
-    asked = _asked(question, basis.assessment.answers[question].level, basis.questionnaire)
-    return Line(title=asked.text, text=f"Now: {asked.title}")

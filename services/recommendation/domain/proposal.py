@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict
 
 from services.recommendation.domain.alternatives import Alternative, alternatives
-from services.recommendation.domain.offer import MODELS, SIDES, Kind, offered, vetoes_on
+from services.recommendation.domain.offer import MODELS, SIDES, Kind, Offer, offered, vetoes_on
 from services.recommendation.domain.playbook import FormRule, Playbook, Side, SideRule, Staging, Veto
 from shared.contracts.assessment import Assessment, Contribution, Split, Strength, VersionHash
 from shared.contracts.recommendation import CommercialForm, Model
@@ -15,6 +15,7 @@ from shared.questionnaire import Questionnaire, matches
 
 DECIDING_QUESTIONS = 3
 MOST = 0.5
+REVIEWED = "We chose this form after reading your answers."
 
 About: TypeAlias = Literal["veto", "condition", "commercial_form", "second_line", "staging"]
 
@@ -85,10 +86,35 @@ def propose(assessment: Assessment, playbook: Playbook, questionnaire: Questionn
 
     Vetoes on the model that a discovery call leans to, and one that leaves a hybrid standing, are shown as well.
     """
-    answers = {question: answer.level for question, answer in assessment.answers.items()}
+    offer = offered(assessment.verdict, _levels(assessment), playbook)
+    proposal = _under(offer, None, assessment, playbook, questionnaire)
+    return proposal.model_copy(
+        update={"what_would_change": alternatives(assessment, playbook, questionnaire, offer)},
+    )
+
+
+def instead(
+    model: Model, form: CommercialForm, assessment: Assessment, playbook: Playbook, questionnaire: Questionnaire
+) -> Proposal:
+    """The proposal of a reviewer who puts this model and form in the machine's place; it has no strength.
+
+    A call that a reviewer prefers asks what would reach furthest.
+    """
+    offer = Offer(model, "undecided" if model == "discovery_call" else None)
+    proposal = _under(offer, form, assessment, playbook, questionnaire)
+    return proposal.model_copy(update={"strength": None})
+
+
+def _under(
+    offer: Offer,
+    form_instead: CommercialForm | None,
+    assessment: Assessment,
+    playbook: Playbook,
+    questionnaire: Questionnaire,
+) -> Proposal:
+    answers = _levels(assessment)
     leaning = _leaning(assessment)
     vetoes = vetoes_on(leaning.model, answers, playbook)
-    offer = offered(assessment.verdict, answers, playbook)
     model, kind = offer
     conditions = [
         condition
@@ -97,6 +123,8 @@ def propose(assessment: Assessment, playbook: Playbook, questionnaire: Questionn
     ]
     splits: dict[str | None, Split] = {split.id: split for split in assessment.splits}
     form, met = playbook.commercial_form(model, answers, splits)
+    if form_instead not in (None, form.form):
+        form, met = form.model_copy(update={"id": "reviewed", "form": form_instead, "reason": REVIEWED}), {}
     second = playbook.second_line(model, answers, splits)
     staged = playbook.staging(answers, splits) if model == "hybrid" else None
     rules = [_applied("veto", veto, veto.when, answers) for veto in vetoes]
@@ -117,10 +145,13 @@ def propose(assessment: Assessment, playbook: Playbook, questionnaire: Questionn
         vetoes=tuple(veto.id for veto in vetoes),
         conditions=tuple(condition.id for condition in conditions),
         rules=tuple(rules),
-        what_would_change=alternatives(assessment, playbook, questionnaire, offer),
         staging=_stages(staged[0], splits, form, second[0]) if staged and second else (),
         playbook=VersionHash(version=playbook.version, hash=playbook.hash),
     )
+
+
+def _levels(assessment: Assessment) -> dict[str, str]:
+    return {question: answer.level for question, answer in assessment.answers.items()}
 
 
 def _said(split: Split | None) -> Iterator[str]:
