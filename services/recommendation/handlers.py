@@ -10,7 +10,7 @@ from uuid_utils.compat import uuid7
 
 from services.recommendation.domain import release as releases
 from services.recommendation.domain import review as rules
-from services.recommendation.domain.blueprint import compose
+from services.recommendation.domain.blueprint import Blueprint, compose
 from services.recommendation.domain.blueprint_checks import parse as parse_blueprint
 from services.recommendation.domain.document import Basis, Content, draw_up, sha256
 from services.recommendation.domain.playbook import parse
@@ -38,6 +38,11 @@ BLUEPRINTS = {
     for source in (files("services.recommendation") / "blueprint").iterdir()
 }
 """The rules of the blueprint for the versions of the questionnaire that have them, checked likewise."""
+
+
+def blueprint_of(file: CaseFile) -> Blueprint | None:
+    """The blueprint of a case as the review left it, or as proposed where there is none; None after erasure."""
+    return None if file.proposal is None else _basis(file).blueprint
 
 
 class UnknownCase(Exception):
@@ -150,15 +155,21 @@ async def stop_sharing(connection: Connection, intake_id: UUID, now: datetime) -
 def drawn(file: CaseFile, number: int, now: datetime) -> Content:
     """The document of a case that has not been erased: as the review left it, or as proposed where there is none."""
     assert file.company is not None, "only an erased case has no company"
+    decision = file.review if file.review and file.review.decision != "return" else None
+    reviewed_by = decision.by.name if decision else None
+    return draw_up(_basis(file), number=number, company=file.company.name, reviewed_by=reviewed_by, day=now.date())
+
+
+def _basis(file: CaseFile) -> Basis:
+    assert file.company is not None, "only an erased case has no company"
     assert file.proposal is not None
     assert file.questionnaire is not None
     playbook, questionnaire = PLAYBOOKS[file.questionnaire], load(file.questionnaire)
     assessment = Assessment.model_validate(file.assessment)
-    decision = file.review if file.review and file.review.decision != "return" else None
-    proposal = file.proposal
+    proposal, decision = file.proposal, file.review
     if decision and decision.model and decision.commercial_form and decision.decision == "override":
         proposal = instead(decision.model, decision.commercial_form, assessment, playbook, questionnaire)
-    basis = Basis(
+    return Basis(
         assessment=assessment,
         proposal=proposal,
         proposed=file.proposal.model,
@@ -172,8 +183,6 @@ def drawn(file: CaseFile, number: int, now: datetime) -> Content:
         ),
         questionnaire=questionnaire,
     )
-    reviewed_by = decision.by.name if decision else None
-    return draw_up(basis, number=number, company=file.company.name, reviewed_by=reviewed_by, day=now.date())
 
 
 async def _locked(connection: Connection, intake_id: UUID) -> Case:

@@ -158,6 +158,29 @@ async def test_a_decision_is_answered_with_the_review_and_kept_beside_the_propos
     assert case["reviews"] == [kept]
 
 
+async def test_the_blueprint_is_that_of_the_model_that_stands(event: AssessmentCompleted, sign_in: SignIn) -> None:
+    client = sign_in("account_manager")
+    address = f"{case_of(event.intake_id)}/blueprint"
+    proposed = (await client.get(address)).json()
+    assert proposed["model"] == "dedicated_team"
+    changed = {"decision": "override", "model": "project_based", "commercial_form": "fixed_price", **WHY, "version": 1}
+    await client.post(review_of(event.intake_id), json=changed)
+    decided = (await client.get(address)).json()
+    assert decided["model"] == "project_based"
+    commercial = next(part for part in decided["sections"] if part["id"] == "commercial")
+    assert commercial["lines"][0]["rule"] == "reviewed"
+    assert commercial["lines"][0]["says"]["title"] == "Fixed price"
+
+
+async def test_there_is_no_blueprint_of_what_was_erased(
+    event: AssessmentCompleted, database: Database, sign_in: SignIn
+) -> None:
+    await hear(database, IntakeErased(intake_id=event.intake_id, version=2, time=NOW))
+    answer = await sign_in("sales").get(f"{case_of(event.intake_id)}/blueprint")
+    assert answer.status_code == 404
+    assert "was erased" in answer.json()["detail"]
+
+
 async def test_a_returned_case_is_decided_at_its_new_version(event: AssessmentCompleted, sign_in: SignIn) -> None:
     client = sign_in("account_manager")
     await client.post(review_of(event.intake_id), json={"decision": "return", "note": "A date?", "version": 1})
@@ -356,7 +379,7 @@ async def test_an_unheard_state_is_refused_with_the_choices(sign_in: SignIn) -> 
     assert "'proposed', 'in_review'" in answer.json()["detail"]
 
 
-READING = ("/intakes/{id}", "/reviews")
+READING = ("/intakes/{id}", "/intakes/{id}/blueprint", "/reviews")
 
 
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -375,7 +398,7 @@ async def test_sales_and_account_managers_read_and_only_account_managers_decide(
     for roles, (reading, deciding) in allowed.items():
         client = sign_in(*roles)
         read = [await client.get(API + path.format(id=event.intake_id)) for path in READING]
-        assert [answer.status_code for answer in read] == [reading, reading], roles
+        assert [answer.status_code for answer in read] == [reading] * len(READING), roles
         answer = await client.post(review_of(event.intake_id), json={"decision": "approve", "version": 1})
         assert answer.status_code == deciding, roles
 
@@ -384,7 +407,7 @@ async def test_without_a_token_nothing_is_shown_or_done(event: AssessmentComplet
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://testserver") as client:
         answers = [await client.get(API + path.format(id=event.intake_id)) for path in READING]
         answers.append(await client.post(review_of(event.intake_id), json={"decision": "approve", "version": 1}))
-    assert [answer.status_code for answer in answers] == [401] * 3
+    assert [answer.status_code for answer in answers] == [401] * (len(READING) + 1)
 
 
 async def test_the_api_describes_itself(sign_in: SignIn) -> None:
@@ -394,6 +417,7 @@ async def test_the_api_describes_itself(sign_in: SignIn) -> None:
         f"{API}/intakes/{{intake_id}}/document.pdf",
         f"{API}/intakes/{{intake_id}}/release",
         f"{API}/intakes/{{intake_id}}/review",
+        f"{API}/intakes/{{intake_id}}/blueprint",
         f"{API}/reviews",
     }
     body = document["paths"][f"{API}/intakes/{{intake_id}}/review"]["post"]["requestBody"]

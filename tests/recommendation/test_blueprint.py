@@ -15,8 +15,12 @@ from shared.questionnaire import PUBLISHED
 from tests.assessment.archetypes import (
     AUDITED_BANK_PLATFORM,
     DEADLINE_MIGRATION,
+    DISCOVERY_THEN_CONTINUING_WORK,
+    FIRST_PIECE_THEN_CONTINUING_WORK,
+    HARD_DATE_THEN_ROADMAP,
     MARKETING_SITE,
     SAAS_SCALE_UP,
+    SETTLED_PART_BESIDE_A_CHANGING_ONE,
 )
 from tests.assessment.published import assessed
 from tests.recommendation.situations import PLAYBOOK, QUESTIONNAIRE, TYPICAL, judged, proposal_of
@@ -199,6 +203,27 @@ def test_the_riskiest_stands_first_and_two_triggers_make_it_high() -> None:
     found = [risk.level for risk in risks if risk.kind == "risk"]
     assert found == sorted(found, key=["high", "raised", "watch"].index)
     assert found[0] == "high"
+
+
+@pytest.mark.parametrize(
+    ("answers", "in_turn"),
+    [
+        (DISCOVERY_THEN_CONTINUING_WORK, True),
+        (FIRST_PIECE_THEN_CONTINUING_WORK, True),
+        (HARD_DATE_THEN_ROADMAP, True),
+        (SETTLED_PART_BESIDE_A_CHANGING_ONE, False),
+    ],
+)
+def test_a_hybrid_has_a_gate_between_its_stages_or_seams_between_its_parts(
+    answers: dict[str, str], in_turn: bool
+) -> None:
+    blueprint = of(answers, company())
+    assert blueprint.model == "hybrid"
+    lines = {line.id for part in blueprint.sections for line in part.lines}
+    assert {"stage_1", "stage_2"} <= lines
+    assert {"start_brief", "gap_between_stages", "nobody_bound_yet"} <= lines or not in_turn
+    assert {"boundary_list", "seams", "not_billed_twice"} <= lines or in_turn
+    assert not lines & ({"boundary_list", "seams"} if in_turn else {"start_brief", "gap_between_stages"})
 
 
 def test_a_blueprint_names_the_versions_that_made_it() -> None:

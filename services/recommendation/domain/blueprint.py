@@ -149,6 +149,8 @@ def _facts(proposal: Proposal, assessment: Assessment, company: Company) -> _Fac
     answers = {rule.about: _Source(answers=rule.answers) for rule in proposal.rules}
     facts.add("commercial_form", proposal.commercial_form, answers["commercial_form"])
     facts.add("second_line", proposal.second_line, answers.get("second_line", _Source()))
+    if proposal.staging:
+        facts.add("staging", proposal.staging[0].rule, answers["staging"])
     facts.add("kind", proposal.kind, _Source())
     facts.add("leaning", proposal.leaning.model if proposal.leaning else None, _Source())
     return facts
@@ -168,10 +170,23 @@ def _added(part: SectionRules, proposal: Proposal, playbook: Playbook, questionn
                 if form is not None:
                     later = ", for the other part of the work" if rule.about == "second_line" else ""
                     yield _said(rule.about, rule, f"{playbook.forms[form]}{later}", rule.reason)
+        case "staging":
+            for rule in proposal.rules:
+                if rule.about == "staging":
+                    yield _said(rule.about, rule, "Why in this order", rule.reason)
+            for place, stage in enumerate(proposal.staging, start=1):
+                yield Line(
+                    id=f"stage_{place}",
+                    rule=stage.rule,
+                    answers=stage.answers,
+                    company={},
+                    says=Point(title=stage.name, text=f"{stage.text} Paid: {playbook.forms[stage.paid_by].lower()}."),
+                )
         case "conditions":
             for rule in proposal.rules:
-                if rule.about == "condition":
-                    yield _said(rule.id, rule, rule.id.replace("_", " ").capitalize(), rule.reason)
+                if rule.about in ("veto", "condition"):
+                    text = " ".join(filter(None, [rule.reason, rule.instead]))
+                    yield _said(rule.id, rule, rule.id.replace("_", " ").capitalize(), text)
         case "deciding_questions":
             for asked in proposal.deciding_questions:
                 question = questionnaire.question(asked)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import get_args
+from typing import TypeAlias, TypeVar, get_args
 
 import yaml
 from pydantic import ValidationError
@@ -16,7 +16,7 @@ from services.recommendation.domain.blueprint_rules import (
     StructureRule,
 )
 from services.recommendation.domain.offer import SIDES, Kind
-from services.recommendation.domain.playbook import FormRule, Playbook, covers, place_of
+from services.recommendation.domain.playbook import FormRule, Playbook, Staging, covers, place_of
 from shared.contracts.intake import Headcount, Industry
 from shared.contracts.recommendation import CommercialForm, Model
 from shared.questionnaire import UNKNOWN, Condition, Questionnaire
@@ -24,6 +24,9 @@ from shared.questionnaire import UNKNOWN, Condition, Questionnaire
 CALL: Model = "discovery_call"
 OF_A_CALL = {"kind", "leaning"}
 COUNTRY_LETTERS = 2
+
+Earlier: TypeAlias = StructureRule | FormRule | Staging
+Unsplit = TypeVar("Unsplit", FormRule, Staging)
 
 
 class BlueprintRefused(ValueError):
@@ -44,7 +47,7 @@ def parse(text: str, file: str, playbook: Playbook, questionnaire: Questionnaire
         raise BlueprintRefused(f"{file}: questionnaire: it is for {rules.questionnaire}, not {questionnaire.version}")
     faults = [
         *_twice(rules),
-        *_unheard(rules, questionnaire),
+        *_unheard(rules, playbook, questionnaire),
         *_nameless(rules),
     ] or [*_gaps(rules), *_unreachable(rules, playbook, questionnaire)]
     if faults:
@@ -76,13 +79,14 @@ def _conditions(rules: BlueprintRules) -> Iterator[tuple[str, Condition]]:
         yield from ((f"{section.id} titles", condition) for title in section.titles for condition in title.when)
 
 
-def _unheard(rules: BlueprintRules, questionnaire: Questionnaire) -> Iterator[str]:
+def _unheard(rules: BlueprintRules, playbook: Playbook, questionnaire: Questionnaire) -> Iterator[str]:
     values: dict[str, set[str]] = {
         "headcount": set(get_args(Headcount)),
         "industry": set(get_args(Industry)),
         "structure": set(STRUCTURES),
         "commercial_form": set(get_args(CommercialForm)),
         "second_line": set(get_args(CommercialForm)),
+        "staging": {staging.id for staging in playbook.stagings},
         "kind": set(get_args(Kind)),
         "leaning": set(get_args(Model)) - {CALL},
     }
@@ -145,7 +149,7 @@ def _faults(rule: Rule, section: SectionRules, before: Sequence[Rule], ways: "_W
             yield f"{rule.id}: the alternative {condition} can never apply"
 
 
-def _taken(condition: Condition, earlier: Iterable[Applying | StructureRule | FormRule]) -> bool:
+def _taken(condition: Condition, earlier: Iterable[Applying | Earlier]) -> bool:
     return any(covers(wider, condition) for rule in earlier for wider in rule.when)
 
 
@@ -181,9 +185,10 @@ class _Ways:
                 ]
         yield from ways
 
-    def _follows(self, model: Model) -> dict[str, list[tuple[str, Condition, Sequence[StructureRule | FormRule]]]]:
+    def _follows(self, model: Model) -> dict[str, list[tuple[str, Condition, Sequence[Earlier]]]]:
         """For each fact that follows from others: its values, the alternative that gives each, and the rules before."""
         structures = self._rules.structures
+        staged = self._playbook.stagings if model == "hybrid" else ()
         first = [rule for rule in self._playbook.commercial_forms if model in rule.models]
         second = [rule for rule in self._playbook.second_lines if model in rule.models]
         return {
@@ -191,6 +196,7 @@ class _Ways:
             "commercial_form": [
                 (r.form, a, _of_any_split(first[:place])) for place, r in enumerate(first) for a in r.when
             ],
+            "staging": [(s.id, a, _of_any_split(staged[:place])) for place, s in enumerate(staged) for a in s.when],
             "second_line": [
                 (r.form, a, _of_any_split(second[:place])) for place, r in enumerate(second) for a in r.when
             ],
@@ -206,7 +212,7 @@ class _Ways:
         return not (vetoed.issuperset(SIDES[model]) or clash or missing)
 
 
-def _of_any_split(rules: Sequence[FormRule]) -> list[FormRule]:
+def _of_any_split(rules: Sequence[Unsplit]) -> list[Unsplit]:
     """Those that need no split; the others leave cases to the rules behind them."""
     return [rule for rule in rules if rule.split is None]
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from services.recommendation import handlers
 from services.recommendation.domain.alternatives import Alternative
+from services.recommendation.domain.blueprint import Blueprint
 from services.recommendation.domain.offer import Kind
 from services.recommendation.domain.proposal import AppliedRule, Leaning, Stage
 from services.recommendation.domain.review import WAITING, Case, OutOfStep, Reviewer, ReviewRequest, Unfit
@@ -193,6 +194,24 @@ async def read(request: Request, intake_id: UUID, caller: Reader) -> CaseView:
     if file is None:
         raise unknown(UnknownCase())
     return _case(file)
+
+
+@router.get("/intakes/{intake_id}/blueprint")
+async def blueprint(request: Request, intake_id: UUID, caller: Reader) -> Blueprint:
+    """How the work would be set up: people, responsibilities, handoffs, meetings, terms, steps and risks.
+
+    Worked out from what is stored, each line with the rule and the answers behind it. A discovery call has an agenda
+    instead. 404 where there is none, as after erasure.
+    """
+    database: Database = request.app.state.database
+    async with database.connection() as connection:
+        file = await cases.read(connection, intake_id)
+    if file is None:
+        raise unknown(UnknownCase())
+    found = handlers.blueprint_of(file)
+    if found is None:
+        raise Problem(404, "There is no blueprint", "What the client sent was erased, and its blueprint with it.")
+    return found
 
 
 @router.get("/reviews")

@@ -1,5 +1,7 @@
 """The words for what was proposed."""
 
+from services.recommendation.domain.blueprint_rules import Kind as LineKind
+from services.recommendation.domain.blueprint_rules import Level as RiskLevel
 from services.recommendation.domain.offer import Kind
 from services.recommendation.store.cases import CaseFile, Queued
 from shared.contracts.assessment import Strength
@@ -42,6 +44,31 @@ DECLINED: dict[DeclineReason, str] = {
     "no_longer_needed": "It is not needed any more",
     "other": "Another reason",
 }
+
+COLUMNS: dict[LineKind, tuple[tuple[str, str], ...]] = {
+    "role": (("Role", "role"), ("Does", "does"), ("Time", "time")),
+    "responsibility": (
+        ("Activity", "activity"),
+        ("Accountable", "accountable"),
+        ("Responsible", "responsible"),
+        ("Consulted", "consulted"),
+        ("Informed", "informed"),
+    ),
+    "handoff": (("Document", "document"), ("From", "giver"), ("To", "receivers"), ("Complete when", "complete")),
+    "meeting": (("Meeting", "meeting"), ("How often", "rhythm"), ("How long", "length"), ("Who", "who")),
+    "step": (("When", "period"), ("What", "text")),
+    "risk": (
+        ("Risk", "risk"),
+        ("How likely here", "level"),
+        ("Early sign", "sign"),
+        ("Watched by", "owner"),
+        ("Response", "response"),
+    ),
+    "agenda_item": (("Minutes", "minutes"), ("What", "item"), ("Ends with", "output")),
+}
+"""What each kind of line in a blueprint says, as columns of a label and the field; points are no table."""
+
+RISK_LEVELS: dict[RiskLevel, str] = {"watch": "Watch", "raised": "Raised", "high": "High"}
 
 
 def heading(case: CaseFile) -> str:
