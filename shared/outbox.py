@@ -19,6 +19,8 @@ from shared.postgres import Connection, Database
 BATCH = 500
 SEND_SECONDS = 15
 POLL_SECONDS = 0.1
+STANDBY_SECONDS = 0.5
+FROZEN_SECONDS = 60
 MAX_PAUSE_SECONDS = 2.0
 
 log = structlog.get_logger(__name__)
@@ -106,43 +108,48 @@ class Relay:
         self.failing_since: float | None = None
 
     async def run(self) -> None:
-        """Relay until cancelled. After any failure the claim is rolled back and the producer is built anew."""
+        """Relay until cancelled. After any failure the lead is given up and the producer is built anew."""
         pause = POLL_SECONDS
         try:
             while True:
                 try:
-                    self._database.committed.clear()
-                    sent = await self._send_batch()
-                    if self.failing_since is not None:
-                        log.info("relay.recovered", service=self._database.service)
-                    self.failing_since, pause = None, POLL_SECONDS
-                    if sent < BATCH:
-                        with suppress(TimeoutError):
-                            await asyncio.wait_for(self._database.committed.wait(), POLL_SECONDS)
+                    async with self._database.connection() as connection:
+                        await self._lead(connection)
                 except (*postgres.TRANSIENT, KafkaError) as error:
+                    pause = min(pause * 2, MAX_PAUSE_SECONDS)
                     if self.failing_since is None:
-                        self.failing_since = time.monotonic()
+                        self.failing_since, pause = time.monotonic(), POLL_SECONDS
                         log.warning("relay.failing", service=self._database.service, error=type(error).__name__)
                     await self._drop_producer()
                     await asyncio.sleep(pause)
-                    pause = min(pause * 2, MAX_PAUSE_SECONDS)
         finally:
             await self._drop_producer()
 
-    async def _send_batch(self) -> int:
-        """The number of facts sent: none where another process leads."""
+    async def _lead(self, connection: Connection) -> None:
+        """Send until something fails, as the only one of this service: the lead is a lock of this session."""
+        try:
+            while not await connection.fetchval("select pg_try_advisory_lock(hashtext(current_schema()), 1)"):
+                await asyncio.sleep(STANDBY_SECONDS)
+            await connection.execute(f"set idle_session_timeout = '{FROZEN_SECONDS}s'")
+            while True:
+                self._database.committed.clear()
+                sent = await self._send_batch(connection)
+                if self.failing_since is not None:
+                    self.failing_since = None
+                    log.info("relay.recovered", service=self._database.service)
+                if sent < BATCH:
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._database.committed.wait(), POLL_SECONDS)
+        finally:
+            connection.terminate()
+
+    async def _send_batch(self, connection: Connection) -> int:
+        """The number of facts sent."""
         producer = await self._started_producer()
-        async with asyncio.timeout(SEND_SECONDS), self._database.connection() as connection, connection.transaction():
+        async with asyncio.timeout(SEND_SECONDS):
             facts = await connection.fetch(
                 """
-                with leader as materialized (
-                    select pg_try_advisory_xact_lock(hashtext(current_schema()), 1) as leads
-                ), claimed as (
-                    delete from outbox
-                    where (select leads from leader) and seq in (select seq from outbox order by seq limit $1)
-                    returning seq, fact_id
-                )
-                select fact.* from claimed join fact on fact.id = claimed.fact_id order by claimed.seq
+                select seq, fact.* from outbox left join fact on fact.id = outbox.fact_id order by seq limit $1
                 """,
                 BATCH,
             )
@@ -154,9 +161,12 @@ class Relay:
                     headers=_cloudevent_headers(self._database.service, fact),
                 )
                 for fact in facts
+                if fact["id"] is not None
             ]
             await asyncio.gather(*acknowledgements)
-        self.sent += len(facts)
+            if facts:
+                await connection.execute("delete from outbox where seq = any($1)", [fact["seq"] for fact in facts])
+        self.sent += len(acknowledgements)
         return len(facts)
 
     async def _started_producer(self) -> AIOKafkaProducer:

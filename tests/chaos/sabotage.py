@@ -10,6 +10,7 @@ from services.intake import jobs
 from shared import outbox
 from shared.kafka import consumer
 from shared.outbox import Relay
+from shared.postgres import Connection
 
 
 async def _parse_all_headers(message: Any, original: Any) -> Any:
@@ -21,15 +22,14 @@ def parser_that_drops() -> None:
     patch.object(consumer, "_with_readable_headers", _parse_all_headers).start()
 
 
-async def _send_and_hope(relay: Relay) -> int:
+async def _send_and_hope(relay: Relay, connection: Connection) -> int:
     producer = await relay._started_producer()
-    async with relay._database.connection() as connection:
-        facts = await connection.fetch(
-            """
-            with gone as (delete from outbox returning fact_id)
-            select * from fact where id in (select fact_id from gone)
-            """
-        )
+    facts = await connection.fetch(
+        """
+        with gone as (delete from outbox returning fact_id)
+        select * from fact where id in (select fact_id from gone)
+        """
+    )
     for fact in facts:
         headers = outbox._cloudevent_headers(relay._database.service, fact)
         await producer.send(fact["topic"], fact["payload"].encode(), key=str(fact["key"]).encode(), headers=headers)

@@ -156,10 +156,10 @@ async def test_a_relay_that_crashes_shows_and_is_started_again(
     is_broken = False
     send = Relay._send_batch
 
-    async def breaking(relay: Relay) -> int | None:
+    async def breaking(relay: Relay, connection: Connection) -> int:
         if is_broken:
             raise KeyError("a mistake")
-        return await send(relay)
+        return await send(relay, connection)
 
     monkeypatch.setattr(Relay, "_send_batch", breaking)
     async with serving(hearing_itself(service, event), settings) as app:

@@ -186,6 +186,36 @@ async def test_of_several_relays_one_leads_so_order_holds_and_nothing_is_sent_tw
         assert heard[str(fact.subject).encode()].pop(0) == fact.model_dump_json().encode()
 
 
+async def test_when_the_leader_ends_another_takes_the_lead(
+    connect: Callable[[str], Awaitable[Database]], service: str, bus: Bus
+) -> None:
+    event = await bus.created()
+    before, after = facts(event, 2)
+    database, other = await connect(service), await connect(service)
+    leader, heir = Relay(database, bus.servers), Relay(other, bus.servers)
+    async with bus.listening(event) as listener, AsyncExitStack() as stack:
+        async with at_work(leader.run()):
+            await say(database, before)
+            await until(lambda: leader.sent == 1)
+            await stack.enter_async_context(at_work(heir.run()))
+        await say(database, after)
+        await until(lambda: heir.sent == 1)
+        assert [record.value for record in await listener.heard(2)] == [
+            fact.model_dump_json().encode() for fact in (before, after)
+        ]
+
+
+async def test_a_reference_to_a_fact_that_is_gone_does_not_wait_for_ever(database: Database, bus: Bus) -> None:
+    async with database.transaction() as connection:
+        await connection.execute("insert into outbox (fact_id) values ($1)", uuid4())
+
+    async def is_empty() -> bool:
+        return await waiting(database) == 0
+
+    async with at_work(Relay(database, bus.servers).run()):
+        await until(is_empty)
+
+
 async def test_cloudevents_own_library_reads_what_is_sent(database: Database, bus: Bus) -> None:
     event = await bus.created()
     fact = event(subject=uuid4(), version=1, time=NOW, text="Zażółć gęślą jaźń")
