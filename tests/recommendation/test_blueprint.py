@@ -221,7 +221,7 @@ def test_a_hybrid_has_a_gate_between_its_stages_or_seams_between_its_parts(
     assert blueprint.model == "hybrid"
     lines = {line.id for part in blueprint.sections for line in part.lines}
     assert {"stage_1", "stage_2"} <= lines
-    assert {"start_brief", "gap_between_stages", "nobody_bound_yet"} <= lines or not in_turn
+    assert {"start_brief", "gap_between_stages"} <= lines or not in_turn
     assert {"boundary_list", "seams", "not_billed_twice"} <= lines or in_turn
     assert not lines & ({"boundary_list", "seams"} if in_turn else {"start_brief", "gap_between_stages"})
 

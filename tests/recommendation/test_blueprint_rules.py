@@ -53,6 +53,14 @@ def test_the_packaged_rules_are_those_that_the_service_runs_on() -> None:
         (with_rule("why", says=POINT | {"owner": "sponsor"}), "extra says point owner"),
         (with_rule("why", says={"title": "Title", "text": "The {king} decides."}), "extra: there is no role king"),
         (
+            with_rule("why", says={"title": "Title", "text": "The {SPONSOR} decides."}),
+            "extra: there is no role sPONSOR",
+        ),
+        (
+            with_rule("why", says={"title": "Title", "text": "The {sponsor decides."}),
+            "extra says point: .*expected '}'",
+        ),
+        (
             with_rule("people", says={"party": "client", "role": "king", "does": "Reigns", "time": "Always"}),
             "role king",
         ),
@@ -114,6 +122,27 @@ def test_every_model_of_a_section_has_a_heading() -> None:
     content = document()
     section(content, "why")["titles"] = section(content, "why")["titles"][:1]
     with pytest.raises(BlueprintRefused, match="why: hybrid needs a last title"):
+        parsed(content)
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("standing_team", "told: standing_team is missing"),
+        ("parts_side_by_side_2", "told: parts_side_by_side_2 is missing"),
+    ],
+)
+def test_a_client_is_told_something_for_every_rule_of_the_playbook(key: str, message: str) -> None:
+    content = document()
+    del content["told"][key]
+    with pytest.raises(BlueprintRefused, match=f"^{FILE}: {message}"):
+        parsed(content)
+
+
+def test_nothing_is_told_for_a_rule_that_the_playbook_lacks() -> None:
+    content = document()
+    content["told"]["a_whim"] = {"text": "Because."}
+    with pytest.raises(BlueprintRefused, match="the playbook has no rule a_whim"):
         parsed(content)
 
 

@@ -88,6 +88,27 @@ async def test_the_queue_and_a_case_are_accessible_and_fit_their_window(
         await context.close()
 
 
+async def test_a_table_of_the_blueprint_stays_a_table_where_its_rows_are_stacked(
+    chromium: Browser, address: str, event: AssessmentCompleted, sign_in: SignIn
+) -> None:
+    for width, stacked in ((390, True), (1440, False)):
+        context = await chromium.new_context(viewport={"width": width, "height": 900})
+        await signed_in(context, address, sign_in, "Anna Berg")
+        page = await context.new_page()
+        await page.goto(f"{address}/reviews/{event.intake_id}")
+        await page.get_by_text("Who answers for what").click()
+        row = page.get_by_role("table", name="Who answers for what").get_by_role("row", name="Keep the roadmap")
+        head, cell = row.get_by_role("rowheader"), row.get_by_role("cell").first
+        assert await cell.inner_text() == "Product manager"
+        above, beside = await head.bounding_box(), await cell.bounding_box()
+        assert above is not None
+        assert beside is not None
+        assert (beside["y"] >= above["y"] + above["height"]) == stacked, width
+        await row.get_by_text("Why").click()
+        assert await row.get_by_text("Rule: roadmap").is_visible()
+        await context.close()
+
+
 async def test_two_account_managers_meet_over_a_case_without_scripts(
     chromium: Browser, address: str, event: AssessmentCompleted, sign_in: SignIn
 ) -> None:

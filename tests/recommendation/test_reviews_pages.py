@@ -247,6 +247,27 @@ async def test_a_case_says_what_is_proposed_and_why(
         assert sentence in page
 
 
+async def test_a_case_shows_the_blueprint_of_the_model_that_stands_and_what_is_behind_its_lines(
+    event: AssessmentCompleted, sign_in: SignIn
+) -> None:
+    client = sign_in("account_manager")
+    page = address(event.intake_id)
+    shown = await read(client, page)
+    for words in (
+        "How the work would be set up",
+        "“you” is Nordwind Energie",
+        "A product team with a project office beside it",
+        "People in the company: 51-250 Rule: office for much at once",
+    ):
+        assert words in shown
+    chosen = {"version": 1, "model": "discovery_call", "commercial_form": "", **WHY}
+    assert (await client.post(f"{page}/override", data=chosen)).status_code == 303
+    shown = await read(client, page)
+    assert "How to run the call" in shown
+    assert "Your answers do not settle it by themselves." in shown
+    assert "How the work would be set up" not in shown
+
+
 async def test_taking_a_case_up_shows_whose_it_is(
     event: AssessmentCompleted, database: Database, sign_in: SignIn
 ) -> None:
@@ -408,6 +429,7 @@ async def test_withdrawn_and_erased_cases_say_so(
     shown = await read(client, page)
     assert "This case was erased on request" in shown
     assert NORDWIND.name not in shown
+    assert "How the work would be set up" not in shown
 
 
 async def test_an_intake_erased_before_its_proposal_has_a_page_too(database: Database, sign_in: SignIn) -> None:

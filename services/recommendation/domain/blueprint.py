@@ -18,6 +18,7 @@ from services.recommendation.domain.blueprint_rules import (
     SectionRules,
     Structure,
     first_of_slots,
+    told_stage,
 )
 from services.recommendation.domain.playbook import Playbook
 from services.recommendation.domain.proposal import AppliedRule, Proposal
@@ -121,13 +122,13 @@ def compose(
 
     def section(part: SectionRules) -> Section | None:
         title = next((title for title in part.titles if title.met(proposal.model, facts.values)), None)
-        lines = list(_added(part, proposal, playbook, questionnaire))
+        lines = list(_added(part, proposal, rules, playbook, questionnaire))
         applying = ((rule, rule.met(proposal.model, facts.values)) for rule in part.rules)
         lines += [line(rule, conditions) for rule, conditions in first_of_slots(applying)]
         lines.sort(key=_worst_first)
         if title is None or not lines:
             return None
-        return Section(id=part.id, kind=part.kind, title=title.text.format_map(names), lines=tuple(lines))
+        return Section(id=part.id, kind=part.kind, title=title.text, lines=tuple(lines))
 
     parts = (section(part) for part in rules.sections if proposal.model in part.models)
     return Blueprint(
@@ -160,7 +161,9 @@ def _worst_first(line: Line) -> int:
     return -LEVELS.index(line.says.level) if isinstance(line.says, Risk) else 0
 
 
-def _added(part: SectionRules, proposal: Proposal, playbook: Playbook, questionnaire: Questionnaire) -> Iterator[Line]:
+def _added(
+    part: SectionRules, proposal: Proposal, rules: BlueprintRules, playbook: Playbook, questionnaire: Questionnaire
+) -> Iterator[Line]:
     """What the proposal itself puts into a section, ahead of the section's rules."""
     match part.adds:
         case "payment":
@@ -168,39 +171,33 @@ def _added(part: SectionRules, proposal: Proposal, playbook: Playbook, questionn
             for rule in proposal.rules:
                 form = forms.get(rule.about)
                 if form is not None:
-                    later = ", for the other part of the work" if rule.about == "second_line" else ""
-                    yield _said(rule.about, rule, f"{playbook.forms[form]}{later}", rule.reason)
+                    later = ", for what comes beside or after it" if rule.about == "second_line" else ""
+                    yield _told(rule.about, rule, rules, f"{playbook.forms[form]}{later}")
         case "staging":
             for rule in proposal.rules:
                 if rule.about == "staging":
-                    yield _said(rule.about, rule, "Why in this order", rule.reason)
+                    yield _told(rule.about, rule, rules, "Why in this way")
             for place, stage in enumerate(proposal.staging, start=1):
-                yield Line(
-                    id=f"stage_{place}",
-                    rule=stage.rule,
-                    answers=stage.answers,
-                    company={},
-                    says=Point(title=stage.name, text=f"{stage.text} Paid: {playbook.forms[stage.paid_by].lower()}."),
-                )
+                told = rules.told.get(told_stage(stage.rule, place))
+                paid = f"Paid: {playbook.forms[stage.paid_by].lower()}."
+                says = Point(title=stage.name, text=f"{told.text if told else stage.text} {paid}")
+                yield Line(id=f"stage_{place}", rule=stage.rule, answers=stage.answers, company={}, says=says)
         case "conditions":
             for rule in proposal.rules:
                 if rule.about in ("veto", "condition"):
-                    text = " ".join(filter(None, [rule.reason, rule.instead]))
-                    yield _said(rule.id, rule, rule.id.replace("_", " ").capitalize(), text)
+                    yield _told(rule.id, rule, rules, rule.id.replace("_", " ").capitalize())
         case "deciding_questions":
             for asked in proposal.deciding_questions:
-                question = questionnaire.question(asked)
-                yield Line(
-                    id=f"ask_{asked}",
-                    rule="deciding_questions",
-                    answers={},
-                    company={},
-                    says=Point(title=question.text, text=_leads(asked, proposal, playbook, questionnaire)),
-                )
+                text = _leads(asked, proposal, playbook, questionnaire)
+                says = Point(title=questionnaire.question(asked).text, text=text)
+                yield Line(id=f"ask_{asked}", rule="deciding_questions", answers={}, company={}, says=says)
 
 
-def _said(line_id: str, rule: AppliedRule, title: str, text: str) -> Line:
-    return Line(id=line_id, rule=rule.id, answers=rule.answers, company={}, says=Point(title=title, text=text))
+def _told(line_id: str, rule: AppliedRule, rules: BlueprintRules, title: str) -> Line:
+    """A rule of the playbook as a client is told of it; a reviewer's own choice in the words it has."""
+    told = rules.told.get(rule.id)
+    says = Point(title=(told and told.title) or title, text=told.text if told else rule.reason)
+    return Line(id=line_id, rule=rule.id, answers=rule.answers, company={}, says=says)
 
 
 def _leads(asked: str, proposal: Proposal, playbook: Playbook, questionnaire: Questionnaire) -> str:

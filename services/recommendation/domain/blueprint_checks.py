@@ -8,12 +8,13 @@ import yaml
 from pydantic import ValidationError
 
 from services.recommendation.domain.blueprint_rules import (
-    STRUCTURES,
     Applying,
     BlueprintRules,
     Rule,
     SectionRules,
+    Structure,
     StructureRule,
+    told_stage,
 )
 from services.recommendation.domain.offer import SIDES, Kind
 from services.recommendation.domain.playbook import FormRule, Playbook, Staging, covers, place_of
@@ -49,7 +50,7 @@ def parse(text: str, file: str, playbook: Playbook, questionnaire: Questionnaire
         *_twice(rules),
         *_unheard(rules, playbook, questionnaire),
         *_nameless(rules),
-    ] or [*_gaps(rules), *_unreachable(rules, playbook, questionnaire)]
+    ] or [*_gaps(rules), *_untold(rules, playbook), *_unreachable(rules, playbook, questionnaire)]
     if faults:
         raise BlueprintRefused(f"{file}: {'; '.join(faults)}")
     return rules
@@ -83,7 +84,7 @@ def _unheard(rules: BlueprintRules, playbook: Playbook, questionnaire: Questionn
     values: dict[str, set[str]] = {
         "headcount": set(get_args(Headcount)),
         "industry": set(get_args(Industry)),
-        "structure": set(STRUCTURES),
+        "structure": set(get_args(Structure)),
         "commercial_form": set(get_args(CommercialForm)),
         "second_line": set(get_args(CommercialForm)),
         "staging": {staging.id for staging in playbook.stagings},
@@ -116,6 +117,15 @@ def _gaps(rules: BlueprintRules) -> Iterator[str]:
         for model in section.models:
             if not any({} in title.when and model in (title.models or section.models) for title in section.titles):
                 yield f"{section.id}: {model} needs a last title without `when`"
+
+
+def _untold(rules: BlueprintRules, playbook: Playbook) -> Iterator[str]:
+    spoken = [rule.id for rule in (*playbook.vetoes, *playbook.conditions)]
+    spoken += [rule.id for rule in (*playbook.commercial_forms, *playbook.second_lines)]
+    for staging in playbook.stagings:
+        spoken += [staging.id, *(told_stage(staging.id, place) for place in range(1, len(staging.stages) + 1))]
+    yield from (f"told: {name} is missing" for name in spoken if name not in rules.told)
+    yield from (f"told: the playbook has no rule {name}" for name in rules.told if name not in spoken)
 
 
 def _unreachable(rules: BlueprintRules, playbook: Playbook, questionnaire: Questionnaire) -> Iterator[str]:
@@ -160,6 +170,7 @@ class _Ways:
         self._rules = rules
         self._playbook = playbook
         self._questionnaire = questionnaire
+        self._following = {model: self._follows(model) for model in get_args(Model)}
 
     def exists(self, model: Model, condition: Condition, before: Sequence[Rule]) -> bool:
         """Whether a proposal of this model can meet the condition where no rule before takes the case."""
@@ -171,9 +182,9 @@ class _Ways:
         )
 
     def _unfolded(self, model: Model, condition: Condition) -> Iterator[Condition]:
-        facts = {name: keys for name, keys in condition.items() if name not in self._follows(model)}
-        ways = [facts]
-        for name, given in self._follows(model).items():
+        following = self._following[model]
+        ways = [{name: keys for name, keys in condition.items() if name not in following}]
+        for name, given in following.items():
             if name in condition:
                 ways = [
                     joined

@@ -1,12 +1,11 @@
 """The rules of the blueprint: what each line says, and the models, answers and company facts that put it there."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from string import Formatter
-from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from services.recommendation.domain.playbook import Key, Text
 from shared.contracts.recommendation import Model
@@ -16,9 +15,6 @@ Structure: TypeAlias = Literal["both_hats", "separate", "project_office"]
 Party: TypeAlias = Literal["client", "vendor"]
 Level: TypeAlias = Literal["watch", "raised", "high"]
 Addition: TypeAlias = Literal["payment", "staging", "conditions", "deciding_questions"]
-
-FROM_START: Condition = {}
-WORDS = re.compile(r"[A-Za-z]\w*")
 
 
 class _Part(BaseModel):
@@ -30,12 +26,17 @@ class Content(_Part):
 
     ROLES: ClassVar[frozenset[str]] = frozenset()
 
+    @model_validator(mode="after")
+    def _has_whole_braces(self) -> Self:
+        self.roles()
+        return self
+
     def roles(self) -> set[str]:
         """The keys of the roles that are named."""
         found = set()
         for name, value in self:
             for text in _texts(value):
-                found |= {text} if name in self.ROLES else set(map(str.lower, _placeholders(text)))
+                found |= {text} if name in self.ROLES else set(_in_braces(text))
         return found
 
     def named(self, names: Mapping[str, str]) -> Self:
@@ -58,8 +59,9 @@ def _texts(value: str | tuple[str, ...]) -> tuple[str, ...]:
     return value if isinstance(value, tuple) else (value,)
 
 
-def _placeholders(text: str) -> list[str]:
-    return [name for _, name, _, _ in Formatter().parse(text) if name is not None]
+def _in_braces(text: str) -> list[str]:
+    """The roles by key, also those with a capital for a sentence's start."""
+    return [name[:1].lower() + name[1:] for _, name, _, _ in Formatter().parse(text) if name is not None]
 
 
 class Point(Content):
@@ -167,7 +169,7 @@ class Applying(_Part):
     """When something applies: to which models (none means all of its section), and to which alternatives of facts."""
 
     models: tuple[Model, ...] = ()
-    when: Annotated[tuple[Condition, ...], Field(min_length=1)] = (FROM_START,)
+    when: Annotated[tuple[Condition, ...], Field(min_length=1)] = ({},)
 
     def met(self, model: Model, facts: dict[str, str]) -> list[Condition]:
         """The alternatives that these facts meet."""
@@ -221,7 +223,14 @@ class StructureRule(_Part):
 
     id: Key
     structure: Structure
-    when: Annotated[tuple[Condition, ...], Field(min_length=1)] = (FROM_START,)
+    when: Annotated[tuple[Condition, ...], Field(min_length=1)] = ({},)
+
+
+class Told(_Part):
+    """What a client is told for a rule of the playbook."""
+
+    title: Text | None = None
+    text: Text
 
 
 class RoleName(_Part):
@@ -242,6 +251,7 @@ class BlueprintRules(_Part):
     questionnaire: Text
     roles: dict[Key, RoleName]
     structures: Annotated[tuple[StructureRule, ...], Field(min_length=1)]
+    told: dict[Key, Told]
     sections: tuple[Annotated[SectionRules, BeforeValidator(_of_one_kind)], ...]
 
     @cached_property
@@ -265,6 +275,11 @@ class BlueprintRules(_Part):
         return {key for key, role in self.roles.items() if structure in role.names}
 
 
+def told_stage(staging: str, place: int) -> str:
+    """The key of what is told of a stage."""
+    return f"{staging}_{place}"
+
+
 def first_of_slots(rules: Iterable[tuple[Rule, list[Condition]]]) -> Iterator[tuple[Rule, list[Condition]]]:
     """The rules that apply, of those with one slot the first."""
     filled: set[str] = set()
@@ -272,6 +287,3 @@ def first_of_slots(rules: Iterable[tuple[Rule, list[Condition]]]) -> Iterator[tu
         if met and rule.slot not in filled:
             filled |= {rule.slot} if rule.slot else set()
             yield rule, met
-
-
-STRUCTURES: tuple[Structure, ...] = get_args(Structure)
