@@ -28,6 +28,7 @@ OVERRIDE = {
     "reason_code": "known_client",
     "note": "They come back every month with small wishes; a retainer fits what they really do.",
 }
+QUESTION = "Can the first two people start before the end of January?"
 RETURN = {"decision": "return", "note": "Who sets priorities on their side between the releases?"}
 
 
@@ -42,7 +43,7 @@ class DemoCompany(BaseModel):
     country: str
     contact: str
     story: str
-    then: Literal["approve", "override", "return", "claim"] | None = None
+    then: Literal["approve", "override", "return", "claim", "release"] | None = None
     answers: dict[str, str]
 
     @property
@@ -75,7 +76,7 @@ async def fill(settings: Settings, *, say: Callable[[str], None]) -> None:
                 intake_id = await _submitted(client, company)
                 proposal = await _proposal(client, intake_id)
                 if company.then is not None and proposal["state"] == "proposed":
-                    await _review(client, intake_id, proposal, company.then)
+                    await _review(client, intake_id, proposal, company)
                 say(f"{company.name}: {proposal['model'].replace('_', ' ')}")
     except httpx2.TransportError as error:
         raise CannotRun(f"Nothing answers at {settings.public_url}. Start it with `advisor up`.") from error
@@ -108,15 +109,21 @@ async def _proposal(client: httpx2.AsyncClient, intake_id: str) -> dict[str, Any
             await asyncio.sleep(POLL_SECONDS)
 
 
-async def _review(client: httpx2.AsyncClient, intake_id: str, proposal: dict[str, Any], then: str) -> None:
-    if then == "claim":
+async def _review(client: httpx2.AsyncClient, intake_id: str, proposal: dict[str, Any], company: DemoCompany) -> None:
+    if company.then == "claim":
         claimed = await client.post(f"/reviews/{intake_id}/claim", data={"version": proposal["version"]})
         if claimed.is_error:
             raise CannotRun(f"The system refused to let an example be taken up ({claimed.status_code}).")
         return
-    requests = {"approve": {"decision": "approve"}, "override": OVERRIDE, "return": RETURN}
-    body = {**requests[then], "version": proposal["version"]}
-    _content(await client.post(f"/api/recommendation/intakes/{intake_id}/review", json=body))
+    case = f"/api/recommendation/intakes/{intake_id}"
+    decision = {"override": OVERRIDE, "return": RETURN}.get(company.then or "", {"decision": "approve"})
+    decided = _content(await client.post(f"{case}/review", json={**decision, "version": proposal["version"]}))
+    if company.then == "release":
+        released = _content(await client.post(f"{case}/release", json={"version": decided["version"]}))
+        question = {"answer": "asked", "name": company.contact, "note": QUESTION}
+        asked = await client.post(f"{released['link']}/answer", data=question)
+        if asked.is_error:
+            raise CannotRun(f"The system refused an example's question ({asked.status_code}).")
 
 
 def _content(answer: httpx2.Response) -> dict[str, Any]:

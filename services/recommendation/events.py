@@ -61,7 +61,7 @@ async def on_withdrawn(connection: Connection, event: IntakeWithdrawn) -> None:
 async def on_erased(connection: Connection, event: IntakeErased) -> None:
     """Delete answers, company, notes and what documents say; ids, model, decision, hashes and times stay."""
     await proposals.erase(connection, event.intake_id, event.time)
-    await documents.erase(connection, event.intake_id)
+    await documents.erase(connection, event.intake_id, event.time)
     await erasure.erase(connection, event.intake_id, event.time)
 
 

@@ -1,10 +1,15 @@
+import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import asyncpg
 import httpx2
 import pytest
+import uvicorn
 from fastapi import FastAPI
+from playwright.async_api import Browser, async_playwright
 from uuid_utils.compat import uuid7
 
 from services.recommendation.app import service
@@ -13,6 +18,8 @@ from shared.access import Principal
 from shared.contracts.intake import Role
 from shared.postgres import Database
 from shared.service import Settings, build
+
+CHROMIUM = Path("/usr/bin/chromium")
 
 SignIn = Callable[..., httpx2.AsyncClient]
 
@@ -55,3 +62,26 @@ async def connect_as_owner(database_url: str) -> AsyncIterator[asyncpg.Connectio
     connection = await asyncpg.connect(database_url)
     yield connection
     await connection.close()
+
+
+@pytest.fixture(scope="session")
+async def chromium() -> AsyncIterator[Browser]:
+    if not CHROMIUM.exists():
+        pytest.skip(f"there is no browser at {CHROMIUM}; the pages were not looked at")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--headless", "--no-sandbox", "--disable-gpu"]
+        )
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def address(app: FastAPI) -> AsyncIterator[str]:
+    """Where the app listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
+        serving = asyncio.create_task(server.serve([listening]))
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        server.should_exit = True
+        await serving

@@ -69,11 +69,23 @@ async def test_reading_is_noted_by_the_page_and_never_by_fetching_it(
     await client.get(link)
     await client.head(link)
     assert "opened" not in await facts(database, intake_id)
-    assert "Not opened yet." in await case_page(sign_in, intake_id)
+    assert "Not opened yet" in await case_page(sign_in, intake_id)
     for _ in range(2):
         assert (await client.post(f"{link}/opened")).status_code == 204
     assert (await facts(database, intake_id)).count("opened") == 1
     assert "Opened 2 times, first just now" in await case_page(sign_in, intake_id)
+
+
+async def test_a_colleague_who_tries_the_link_out_is_not_counted(
+    client: httpx2.AsyncClient, link: str, intake_id: UUID, database: Database, sign_in: SignIn
+) -> None:
+    session = {"cookie": "advisor=a-session"}
+    for place in ("opened", "document.pdf"):
+        assert (await client.post(f"{link}/{place}", headers=session)).is_success
+    page = await case_page(sign_in, intake_id)
+    assert "Not opened yet" in page
+    assert "Not downloaded yet" in page
+    assert "opened" not in await facts(database, intake_id)
 
 
 async def test_two_who_open_at_once_are_one_first_time(
@@ -91,7 +103,7 @@ async def test_a_download_is_the_released_file_and_is_counted(
     assert first.content == second.content == kept.content
     assert first.headers["content-type"] == "application/pdf"
     assert first.headers["content-disposition"] == 'attachment; filename="recommendation-1.pdf"'
-    assert "Downloaded 2 times." in await case_page(sign_in, intake_id)
+    assert "Downloaded 2 times" in await case_page(sign_in, intake_id)
     assert await facts(database, intake_id) == ["proposed", "reviewed", "released", "opened"]
 
 
@@ -109,11 +121,23 @@ async def test_accepting_is_the_last_word(
     assert "Your answer was not taken" in as_read(late)
     assert "And <now>?" in as_read(late)
     assert await facts(database, intake_id) == ["proposed", "reviewed", "released", "opened", "answered"]
-    assert "Accepted just now , Ines Albrecht" in await case_page(sign_in, intake_id)
+    assert "Accepted Ines Albrecht, just now" in await case_page(sign_in, intake_id)
     case = (await sign_in("sales").get(f"/api/recommendation/intakes/{intake_id}")).json()
     assert (case["state"], case["version"]) == ("accepted", 5)
+    (document,) = case["documents"]
+    assert (document["number"], document["link"], document["opened"]) == (1, link, 1)
+    assert [(one["answer"], one["name"]) for one in document["answers"]] == [("accepted", "Ines Albrecht")]
     again = await sign_in("account_manager").post(f"/reviews/{intake_id}/link")
     assert again.status_code == 409
+
+
+async def test_a_reason_to_decline_that_is_left_behind_does_not_count(
+    client: httpx2.AsyncClient, link: str, intake_id: UUID, sign_in: SignIn
+) -> None:
+    said = {"answer": "accepted", "name": "Ines Albrecht", "reason_code": "price"}
+    assert (await client.post(f"{link}/answer", data=said)).status_code == 303
+    case = (await sign_in("sales").get(f"/api/recommendation/intakes/{intake_id}")).json()
+    assert case["documents"][0]["answers"][0]["reason_code"] is None
 
 
 @pytest.mark.parametrize("reason", ["price", "other"])
@@ -145,7 +169,7 @@ async def test_a_question_leaves_the_document_open(
     page = as_read(await client.get(link))
     assert "What you have asked From which day?" in page
     assert "Send my answer" in page
-    assert "Question just now , Ines Albrecht From which day?" in await case_page(sign_in, intake_id)
+    assert "Question Ines Albrecht, just now From which day?" in await case_page(sign_in, intake_id)
 
 
 @pytest.mark.parametrize(

@@ -196,7 +196,10 @@ def _summary(basis: Basis, reviewed_by: str | None) -> Iterator[str]:
             f"{reviewed_by or 'The reviewer'} has read them and recommends {SAID[model]}."
         )
     elif leaning is not None and leaning.model is not None:
-        yield f"So far your answers lean to {SAID[leaning.model]}."
+        ways = (
+            "" if leaning.share is None else f", in {_of_hundred(leaning.share)} ways in which the open ones could fall"
+        )
+        yield f"So far your answers lean to {SAID[leaning.model]}{ways}."
 
 
 def _scores_say(basis: Basis) -> str:
@@ -213,8 +216,13 @@ def _scores_say(basis: Basis) -> str:
     said += f" {leader} leads by {abs(margin.value):.1f} points"
     if assessment.robustness is None:
         return f"{said}."
-    ways = int(100 * (assessment.robustness if margin.value > 0 else 1 - assessment.robustness))
-    return f"{said}, and in {'all' if ways == 100 else f'{ways} of 100'} sensible ways to weigh the answers."
+    share = assessment.robustness if margin.value > 0 else 1 - assessment.robustness
+    return f"{said}, and in {_of_hundred(share)} sensible ways to weigh the answers."
+
+
+def _of_hundred(share: float) -> str:
+    """A share in words that are certain only where it is."""
+    return "all" if share == 1 else f"{min(99, max(1, round(100 * share)))} of 100"
 
 
 def _points(score: Score) -> str:

@@ -82,6 +82,11 @@ class AnswerRequest(BaseModel):
     name: Annotated[str, Field(max_length=MAX_NAME), AfterValidator(readable)] | None = None
     note: Annotated[str, AfterValidator(readable)] | None = None
 
+    @property
+    def why_declined(self) -> DeclineReason | None:
+        """The reason, unless it stands there from an answer that was changed since."""
+        return self.reason_code if self.answer == "declined" else None
+
 
 class NotReleasable(OutOfStep):
     """Nobody has let the proposal pass, or it is no longer the current one."""
@@ -129,6 +134,6 @@ def answered(state: ProposalState, request: AnswerRequest) -> ProposalState:
         raise Unfit("name", "Give your name, so that we know who answers.")
     if request.answer == "asked" and request.note is None:
         raise Unfit("note", "Write what you would like to know.")
-    if (request.answer == "declined") != (request.reason_code is not None):
+    if request.answer == "declined" and request.reason_code is None:
         raise Unfit("reason_code", "Choose the reason that comes nearest.")
     return "released" if request.answer == "asked" else request.answer

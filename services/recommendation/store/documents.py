@@ -253,8 +253,9 @@ async def move(
     )
 
 
-async def erase(connection: Connection, intake_id: UUID) -> None:
-    """Delete what the documents say and what clients wrote; hashes, links, codes and times stay."""
+async def erase(connection: Connection, intake_id: UUID, at: datetime) -> None:
+    """Delete what the documents say and what clients wrote, and close the link; hashes, codes and times stay."""
+    await close_link(connection, intake_id, at)
     await connection.execute("delete from document_content where intake_id = $1", intake_id)
     await connection.execute("update document_answer set name = null, note = null where intake_id = $1", intake_id)
 

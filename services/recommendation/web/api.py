@@ -1,5 +1,6 @@
 """The JSON API of recommendation: proposals, the queue, reviews, and the document that is released."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -18,10 +19,11 @@ from services.recommendation.store import cases, documents
 from services.recommendation.store.cases import CaseFile, Queued
 from services.recommendation.web import pdf
 from services.recommendation.web.documents import link_address
+from services.recommendation.web.releases import Shown, shown
 from shared.access import Principal, requires
 from shared.contracts.assessment import Strength, VersionHash
 from shared.contracts.intake import Company
-from shared.contracts.recommendation import CommercialForm, Decision, Model, ProposalState
+from shared.contracts.recommendation import ClientAnswer, CommercialForm, Decision, DeclineReason, Model, ProposalState
 from shared.postgres import Database
 from shared.service import Problem, answer_once, read_json
 
@@ -79,11 +81,37 @@ class EarlierView(_View):
     proposed_at: datetime
 
 
+class ClientAnswerView(_View):
+    """What the client answered. After erasure name and note are null."""
+
+    answer: ClientAnswer
+    reason_code: DeclineReason | None
+    name: str | None
+    note: str | None
+    at: datetime
+
+
+class DocumentView(_View):
+    """A released document: the SHA-256 of what it says, and the client's link while it is open."""
+
+    number: int
+    revision: int
+    hash: str
+    released_by: PersonView
+    released_at: datetime
+    link: str | None
+    expires_at: datetime
+    opened: int
+    downloaded: int
+    answers: tuple[ClientAnswerView, ...]
+
+
 class CaseView(_View):
     """A proposal as the playbook made it, its state, and what people decided.
 
-    `review` is the last decision on the current revision, and `what_would_change` holds the smallest sets of other
-    answers under which another model would be proposed. After erasure the contents are null.
+    `review` is the last decision on the current revision, `documents` are the released ones, latest first, and
+    `what_would_change` holds the smallest sets of other answers under which another model would be proposed. After
+    erasure the contents are null.
     """
 
     intake_id: UUID
@@ -111,6 +139,7 @@ class CaseView(_View):
     review: ReviewView | None
     reviews: tuple[ReviewView, ...]
     earlier: tuple[EarlierView, ...]
+    documents: tuple[DocumentView, ...]
 
 
 class QueuedView(_View):
@@ -174,9 +203,16 @@ PROPOSED = (
 )
 
 
-def _case(file: CaseFile) -> CaseView:
+def _case(file: CaseFile, released: Sequence[Shown]) -> CaseView:
     proposed = {name: getattr(file.proposal, name, None) for name in PROPOSED}
-    return CaseView.model_validate({**vars(file), **proposed, "review": file.review})
+    return CaseView.model_validate(
+        {**vars(file), **proposed, "review": file.review, "documents": list(map(_document, released))}
+    )
+
+
+def _document(one: Shown) -> DocumentView:
+    document = {**vars(one.document), **vars(one), "link": one.address, "expires_at": one.link.expires_at}
+    return DocumentView.model_validate(document)
 
 
 def _queued(item: Queued, now: datetime) -> QueuedView:
@@ -191,9 +227,10 @@ async def read(request: Request, intake_id: UUID, caller: Reader) -> CaseView:
     database: Database = request.app.state.database
     async with database.connection() as connection:
         file = await cases.read(connection, intake_id)
+        released = await shown(request, connection, intake_id)
     if file is None:
         raise unknown(UnknownCase())
-    return _case(file)
+    return _case(file, released)
 
 
 @router.get("/intakes/{intake_id}/blueprint")

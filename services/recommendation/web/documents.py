@@ -44,6 +44,8 @@ async def read(request: Request, token: str) -> Response:
 @router.post("/{token}/opened")
 async def opened(request: Request, token: str) -> Response:
     """Note that somebody reads: said by the page once it is shown, so that a scanner of links says nothing."""
+    if _is_colleague(request):
+        return Response(status_code=204)
     database: Database = request.app.state.database
     async with database.transaction() as connection:
         behind = await _locked(request, connection, token)
@@ -59,9 +61,10 @@ async def download(request: Request, token: str) -> Response:
     async with database.transaction() as connection:
         behind = await _locked(request, connection, token)
         number = behind.link.number
-        if not behind.is_read:
-            await _note_opening(connection, behind, now)
-        await documents.record_visit(connection, behind.intake_id, number, "downloaded", now)
+        if not _is_colleague(request):
+            if not behind.is_read:
+                await _note_opening(connection, behind, now)
+            await documents.record_visit(connection, behind.intake_id, number, "downloaded", now)
         file = await documents.pdf(connection, behind.intake_id, number)
     name = f'attachment; filename="recommendation-{number}.pdf"'
     return Response(file, media_type="application/pdf", headers={"content-disposition": name})
@@ -93,7 +96,7 @@ async def _record(connection: Connection, behind: Behind, asked: AnswerRequest, 
         return
     state = rules.answered(behind.state, asked)
     version = behind.version if behind.is_read else await _note_opening(connection, behind, now)
-    said = Answer(version + 1, behind.link.number, asked.answer, asked.reason_code, asked.name, asked.note, now)
+    said = Answer(version + 1, behind.link.number, asked.answer, asked.why_declined, asked.name, asked.note, now)
     await documents.record_answer(connection, behind.intake_id, said)
     await documents.move(connection, behind.intake_id, behind.revision, said.version, state)
     await outbox.say(
@@ -146,6 +149,11 @@ def _link_id(request: Request, token: str) -> UUID:
     if found is None:
         raise _no_document()
     return found
+
+
+def _is_colleague(request: Request) -> bool:
+    """True where the browser has a session of ours: whoever tries the link out is not the client."""
+    return bool({access.COOKIE, access.SECURE_COOKIE} & request.cookies.keys())
 
 
 def _still_open(behind: Behind | None) -> Behind:

@@ -1,5 +1,6 @@
 """An account manager's documents: the draft, the release, the client's link, and what was released."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
@@ -12,6 +13,7 @@ from services.recommendation.domain.document import Content
 from services.recommendation.domain.review import OutOfStep, Reviewer
 from services.recommendation.handlers import UnknownCase
 from services.recommendation.store import cases, documents
+from services.recommendation.store.documents import Shelf
 from services.recommendation.web import pdf
 from services.recommendation.web.documents import link_address
 from shared.access import Principal, requires
@@ -34,7 +36,13 @@ async def draft(request: Request, intake_id: UUID, staff: AccountManager) -> HTM
     pages: Pages = request.app.state.pages
     content = await _draft(request, intake_id)
     return pages.render(
-        request, "documents/draft.html", staff=staff, content=content, hash="", address=f"/reviews/{intake_id}"
+        request,
+        "documents/draft.html",
+        staff=staff,
+        content=content,
+        hash="",
+        state="draft",
+        address=f"/reviews/{intake_id}",
     )
 
 
@@ -98,11 +106,18 @@ async def released_file(request: Request, intake_id: UUID, number: int, staff: R
     return Response(found, media_type="application/pdf", headers=SHOWN_HERE)
 
 
-async def shelved(request: Request, connection: Connection, intake_id: UUID) -> list[dict[str, object]]:
-    """The documents of a case for its page, latest first, each with the address of its link while that is open."""
+@dataclass(frozen=True)
+class Shown(Shelf):
+    """A document with the address that opens it, as long as there is one."""
+
+    address: str | None
+
+
+async def shown(request: Request, connection: Connection, intake_id: UUID) -> list[Shown]:
+    """The documents of a case, latest first."""
     now = datetime.now(UTC)
     return [
-        {**vars(one), "address": link_address(request, one.link) if one.link.is_open(now) else None}
+        Shown(**vars(one), address=link_address(request, one.link) if one.link.is_open(now) else None)
         for one in await documents.shelf(connection, intake_id)
     ]
 

@@ -15,7 +15,7 @@ from services.recommendation.domain.review import DECIDED, WAITING, OutOfStep, R
 from services.recommendation.handlers import PLAYBOOKS, UnknownCase
 from services.recommendation.store import cases
 from services.recommendation.web import firmness, wording
-from services.recommendation.web.releases import shelved
+from services.recommendation.web.releases import shown
 from shared.access import Principal, requires
 from shared.contracts.assessment import Assessment
 from shared.contracts.recommendation import Decision, ProposalState
@@ -181,7 +181,7 @@ async def _case(
     pages: Pages = request.app.state.pages
     async with database.connection() as connection:
         file = await cases.read(connection, intake_id)
-        documents = await shelved(request, connection, intake_id)
+        documents = await shown(request, connection, intake_id)
     if file is None:
         raise _nowhere()
     assessment = None if file.assessment is None else Assessment.model_validate(file.assessment)

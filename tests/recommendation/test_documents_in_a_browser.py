@@ -1,0 +1,98 @@
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, Page
+
+from shared.postgres import Database
+from tests.assessment.archetypes import HARD_DATE_THEN_ROADMAP
+from tests.recommendation.conftest import SignIn
+from tests.recommendation.test_release import approved, facts, released
+from tests.recommendation.test_reviews_in_a_browser import SCHEMES, Scheme, signed_in
+
+WINDOWS = [(width, scheme) for width in (390, 768, 1440) for scheme in SCHEMES]
+
+
+async def is_fit(page: Page, where: str) -> None:
+    """Everything on it can be used by anybody, and nothing sticks out."""
+    for closed in await page.locator("details").all():
+        await closed.evaluate("element => element.open = true")
+    found = await Axe().run(page)
+    assert found.response["violations"] == [], where
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), where
+
+
+@pytest.mark.parametrize(("width", "scheme"), WINDOWS)
+async def test_a_document_is_accessible_and_fits_its_window(
+    chromium: Browser, address: str, database: Database, sign_in: SignIn, *, width: int, scheme: Scheme
+) -> None:
+    anna = sign_in("account_manager", name="Anna Berg")
+    path = (await released(anna, await approved(database, anna, HARD_DATE_THEN_ROADMAP)))["link"]
+    context = await chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = await context.new_page()
+    await page.goto(address + path.removeprefix("http://testserver"))
+    await page.get_by_label("We decline it").check()
+    await is_fit(page, "open")
+    await page.get_by_role("button", name="Send my answer").click()
+    await is_fit(page, "asked for more")
+    await context.close()
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+async def test_a_document_on_its_case_is_accessible_and_fits_its_window(
+    chromium: Browser, address: str, database: Database, sign_in: SignIn, *, width: int
+) -> None:
+    anna = sign_in("account_manager", name="Anna Berg")
+    intake_id = await approved(database, anna)
+    context = await chromium.new_context(viewport={"width": width, "height": 900})
+    await signed_in(context, address, sign_in, "Anna Berg")
+    page = await context.new_page()
+    await page.goto(f"{address}/reviews/{intake_id}/draft")
+    await is_fit(page, "draft")
+    path = (await released(anna, intake_id))["link"].removeprefix("http://testserver")
+    await anna.post(f"{path}/answer", data={"answer": "asked", "name": "Ines Albrecht", "note": "From which day?"})
+    await page.goto(f"{address}/reviews/{intake_id}")
+    await is_fit(page, "case")
+    await context.close()
+
+
+async def test_a_client_reads_declines_and_finds_it_said(
+    chromium: Browser, address: str, database: Database, sign_in: SignIn
+) -> None:
+    anna = sign_in("account_manager", name="Anna Berg")
+    intake_id = await approved(database, anna)
+    path = (await released(anna, intake_id))["link"].removeprefix("http://testserver")
+    context = await chromium.new_context()
+    page = await context.new_page()
+    async with page.expect_response("**/opened") as noted:
+        await page.goto(address + path)
+    assert (await noted.value).status == 204
+    await page.get_by_label("We decline it").check()
+    await page.get_by_label("Your question, or a word about your answer").fill("Ask again in spring.")
+    await page.get_by_role("button", name="Send my answer").click()
+    await page.get_by_role("link", name="Give your name").wait_for()
+    assert await page.get_by_label("Your question, or a word about your answer").input_value() == "Ask again in spring."
+    await page.get_by_label("Your name").fill("Ines Albrecht")
+    await page.get_by_label("The time does not suit").check()
+    await page.get_by_role("button", name="Send my answer").click()
+    await page.get_by_role("heading", name="You have declined this recommendation").wait_for()
+    assert "answered" in await facts(database, intake_id)
+    await context.close()
+
+
+async def test_a_client_answers_without_scripts(
+    chromium: Browser, address: str, database: Database, sign_in: SignIn
+) -> None:
+    anna = sign_in("account_manager", name="Anna Berg")
+    intake_id = await approved(database, anna)
+    path = (await released(anna, intake_id))["link"].removeprefix("http://testserver")
+    context = await chromium.new_context(java_script_enabled=False)
+    page = await context.new_page()
+    await page.goto(address + path)
+    async with page.expect_download() as taken:
+        await page.get_by_role("button", name="Download it as a PDF").click()
+    assert (await taken.value).suggested_filename == "recommendation-1.pdf"
+    await page.get_by_label("Your name").fill("Ines Albrecht")
+    await page.get_by_label("We accept it").check()
+    await page.get_by_role("button", name="Send my answer").click()
+    await page.get_by_role("heading", name="You have accepted this recommendation").wait_for()
+    assert await facts(database, intake_id) == ["proposed", "reviewed", "released", "opened", "answered"]
+    await context.close()
