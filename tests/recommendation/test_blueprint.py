@@ -106,6 +106,8 @@ def test_size_alone_changes_structure_responsibilities_and_handoffs(
     small, large = of(answers, company(smaller)), of(answers, company(larger))
     assert small.model == large.model
     assert small.structure != large.structure
+    for blueprint, size in ((small, smaller), (large, larger)):
+        assert section(blueprint, "structure").lines[0].company == {"headcount": size}
     for part in ("structure", "people", "responsibilities", "handoffs", "cadence"):
         assert said(small, part) != said(large, part), part
     assert [part.title for part in small.sections] != [part.title for part in large.sections]
@@ -139,6 +141,8 @@ def test_much_at_once_needs_the_next_larger_structure_and_little_the_smallest() 
     little = MARKETING_SITE | {"parallel_streams": "one", "vendor_people": "1_to_2"}
     assert [of(much, company(size)).structure for size in HEADCOUNTS] == ["separate"] * 2 + ["project_office"] * 4
     assert [of(little, company(size)).structure for size in HEADCOUNTS] == ["both_hats"] * 6
+    for size in HEADCOUNTS:
+        assert section(of(little, company(size)), "structure").lines[0].company == {"headcount": size}
     line = section(of(much, company("51-250")), "structure").lines[0]
     assert (line.answers, line.company) == ({"parallel_streams": "four_or_more"}, {"headcount": "51-250"})
 
@@ -195,6 +199,7 @@ def test_a_discovery_call_gets_an_agenda_in_place_of_everything_else(verdict: Ve
     ]
     asked = [line.id.removeprefix("ask_") for line in section(blueprint, "call_questions").lines]
     assert asked == list(proposal_of(assessment).deciding_questions)
+    assert list(section(blueprint, "call_purpose").lines[0].answers) == asked
 
 
 def test_the_riskiest_stands_first_and_two_triggers_make_it_high() -> None:

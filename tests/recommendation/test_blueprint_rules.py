@@ -114,7 +114,7 @@ def test_a_structure_behind_one_that_takes_its_cases_is_refused() -> None:
 def test_every_company_has_a_structure() -> None:
     content = document()
     del content["structures"][-1]
-    with pytest.raises(BlueprintRefused, match="the last one has to apply always"):
+    with pytest.raises(BlueprintRefused, match="structures: 1001-5000 needs one by its headcount alone"):
         parsed(content)
 
 

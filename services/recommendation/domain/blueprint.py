@@ -28,6 +28,11 @@ from shared.contracts.recommendation import Model
 from shared.questionnaire import Condition, Questionnaire
 
 LEVELS: tuple[Level, ...] = get_args(Level)
+NEEDS: dict[Model, tuple[str, ...]] = {
+    "dedicated_team": ("continuity",),
+    "project_based": ("execution",),
+    "hybrid": ("continuity", "execution"),
+}
 
 
 class _Part(BaseModel):
@@ -122,7 +127,7 @@ def compose(
 
     def section(part: SectionRules) -> Section | None:
         title = next((title for title in part.titles if title.met(proposal.model, facts.values)), None)
-        lines = list(_added(part, proposal, rules, playbook, questionnaire))
+        lines = list(_added(part, proposal, facts, rules, playbook=playbook, questionnaire=questionnaire))
         applying = ((rule, rule.met(proposal.model, facts.values)) for rule in part.rules)
         lines += [line(rule, conditions) for rule, conditions in first_of_slots(applying)]
         lines.sort(key=_worst_first)
@@ -152,8 +157,11 @@ def _facts(proposal: Proposal, assessment: Assessment, company: Company) -> _Fac
     facts.add("second_line", proposal.second_line, answers.get("second_line", _Source()))
     if proposal.staging:
         facts.add("staging", proposal.staging[0].rule, answers["staging"])
-    facts.add("kind", proposal.kind, _Source())
-    facts.add("leaning", proposal.leaning.model if proposal.leaning else None, _Source())
+    facts.add("kind", proposal.kind, facts.behind([dict.fromkeys(proposal.deciding_questions, ())]))
+    if proposal.leaning and proposal.leaning.model:
+        sides = NEEDS[proposal.leaning.model]
+        told = {reason.question: reason.answer for reason in assessment.reasons if reason.side in sides}
+        facts.add("leaning", proposal.leaning.model, _Source(answers=told))
     return facts
 
 
@@ -162,7 +170,13 @@ def _worst_first(line: Line) -> int:
 
 
 def _added(
-    part: SectionRules, proposal: Proposal, rules: BlueprintRules, playbook: Playbook, questionnaire: Questionnaire
+    part: SectionRules,
+    proposal: Proposal,
+    facts: _Facts,
+    rules: BlueprintRules,
+    *,
+    playbook: Playbook,
+    questionnaire: Questionnaire,
 ) -> Iterator[Line]:
     """What the proposal itself puts into a section, ahead of the section's rules."""
     match part.adds:
@@ -190,7 +204,8 @@ def _added(
             for asked in proposal.deciding_questions:
                 text = _leads(asked, proposal, playbook, questionnaire)
                 says = Point(title=questionnaire.question(asked).text, text=text)
-                yield Line(id=f"ask_{asked}", rule="deciding_questions", answers={}, company={}, says=says)
+                now = facts.sources[asked].answers
+                yield Line(id=f"ask_{asked}", rule="deciding_questions", answers=now, company={}, says=says)
 
 
 def _told(line_id: str, rule: AppliedRule, rules: BlueprintRules, title: str) -> Line:
@@ -208,5 +223,8 @@ def _leads(asked: str, proposal: Proposal, playbook: Playbook, questionnaire: Qu
         for alternative in proposal.what_would_change
         if [change.question for change in alternative.changes] == [asked]
     ]
-    turns = [f"“{question.level_text(to)}” alone would lead to: {playbook.models[model].name}." for to, model in alone]
+    turns = [
+        f"“{question.level_text(to)}” alone would lead to a {playbook.models[model].name.lower()}."
+        for to, model in alone
+    ]
     return " ".join([question.why, *turns])

@@ -111,8 +111,10 @@ def _nameless(rules: BlueprintRules) -> Iterator[str]:
 
 
 def _gaps(rules: BlueprintRules) -> Iterator[str]:
-    if {} not in rules.structures[-1].when:
-        yield "structures: the last one has to apply always, so leave out its `when`"
+    of_size_alone = [condition for rule in rules.structures for condition in rule.when if {*condition} == {"headcount"}]
+    for size in get_args(Headcount):
+        if not any(size in condition["headcount"] for condition in of_size_alone):
+            yield f"structures: {size} needs one by its headcount alone"
     for section in rules.sections:
         for model in section.models:
             if not any({} in title.when and model in (title.models or section.models) for title in section.titles):

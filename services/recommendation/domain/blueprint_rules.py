@@ -223,7 +223,7 @@ class StructureRule(_Part):
 
     id: Key
     structure: Structure
-    when: Annotated[tuple[Condition, ...], Field(min_length=1)] = ({},)
+    when: Annotated[tuple[Condition, ...], Field(min_length=1)]
 
 
 class Told(_Part):
