@@ -121,7 +121,12 @@ async def test_accepting_is_the_last_word(
     assert "Your answer was not taken" in as_read(late)
     assert "And <now>?" in as_read(late)
     assert await facts(database, intake_id) == ["proposed", "reviewed", "released", "opened", "answered"]
-    assert "Accepted Ines Albrecht, just now" in await case_page(sign_in, intake_id)
+    async with database.connection() as connection:
+        times = [row["at"] for row in await connection.fetch("select at from fact order by version")]
+    assert times == sorted(set(times)), "what comes first is said to come first"
+    case_shown = await case_page(sign_in, intake_id)
+    assert "Accepted Ines Albrecht, just now" in case_shown
+    assert "Approved: Dedicated team" in case_shown
     case = (await sign_in("sales").get(f"/api/recommendation/intakes/{intake_id}")).json()
     assert (case["state"], case["version"]) == ("accepted", 5)
     (document,) = case["documents"]

@@ -76,13 +76,12 @@ async def take_answer(
 ) -> Response:
     """Accept, decline or ask."""
     typed = {"answer": answer, "reason_code": reason_code, "name": name, "note": note}
-    now = datetime.now(UTC)
     database: Database = request.app.state.database
     try:
         async with database.transaction() as connection:
             behind = await _locked(request, connection, token)
             asked = AnswerRequest.model_validate({field: value or None for field, value in typed.items()})
-            await _record(connection, behind, asked, now)
+            await _record(connection, behind, asked)
     except NotAnswerable:
         return _page(request, token, await _found(request, token), status=409, typed=typed, is_late=True)
     except (Unfit, ValidationError) as refusal:
@@ -91,11 +90,12 @@ async def take_answer(
     return RedirectResponse(f"/d/{token}#answer", 303)
 
 
-async def _record(connection: Connection, behind: Behind, asked: AnswerRequest, now: datetime) -> None:
+async def _record(connection: Connection, behind: Behind, asked: AnswerRequest) -> None:
     if any((one.answer, one.name, one.note) == (asked.answer, asked.name, asked.note) for one in behind.answers):
         return
     state = rules.answered(behind.state, asked)
-    version = behind.version if behind.is_read else await _note_opening(connection, behind, now)
+    version = behind.version if behind.is_read else await _note_opening(connection, behind, datetime.now(UTC))
+    now = datetime.now(UTC)
     said = Answer(version + 1, behind.link.number, asked.answer, asked.why_declined, asked.name, asked.note, now)
     await documents.record_answer(connection, behind.intake_id, said)
     await documents.move(connection, behind.intake_id, behind.revision, said.version, state)

@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import ValidationError
 
 from services.recommendation import handlers
+from services.recommendation.domain.release import OUT
 from services.recommendation.domain.review import DECIDED, WAITING, OutOfStep, Reviewer, ReviewRequest, Unfit
 from services.recommendation.handlers import PLAYBOOKS, UnknownCase
 from services.recommendation.store import cases
@@ -215,7 +216,7 @@ async def _case(
         models=models,
         forms=forms,
         reasons=reasons,
-        decision=file.review if file.state in (*DECIDED, "returned") else None,
+        decision=file.review if file.state in (*DECIDED, *OUT, "returned") else None,
         is_waiting=file.state in WAITING,
         may_decide=file.state in WAITING and staff.may("account_manager"),
         documents=documents,
