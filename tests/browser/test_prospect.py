@@ -64,6 +64,11 @@ async def window(chromium: Browser) -> AsyncIterator[BrowserContext]:
         yield context
 
 
+def deadline(level: str) -> str:
+    """How the page words an answer to this question."""
+    return CATALOGUE.question("deadline").level_text(level)
+
+
 async def begin(page: Page, address: str) -> str:
     """Starts a questionnaire; the path of its draft."""
     await page.goto(address)
@@ -249,8 +254,8 @@ async def test_an_answer_saved_in_another_window_is_shown_instead_of_being_overw
     await choose(first, "deadline", "firm")
     await expect(first.get_by_role("status")).to_have_text("Saved.")
     await choose(second, "deadline", "wished")
-    await expect(second.get_by_role("alert")).to_contain_text("“A firm date, some room” was saved in another window")
-    await expect(second.get_by_role("alert")).to_contain_text("You chose “A wished date”")
+    await expect(second.get_by_role("alert")).to_contain_text(f"“{deadline('firm')}” was saved in another window")
+    await expect(second.get_by_role("alert")).to_contain_text(f"You chose “{deadline('wished')}”")
     await expect(second.locator('input[name="deadline"]:checked')).to_have_value("firm")
     await look(second)
     await choose(second, "deadline", "wished")
@@ -276,7 +281,7 @@ async def test_without_the_script_two_windows_are_asked_which_answer_stands(
     await second.get_by_role("button", name="Save and continue").click()
     await expect(second.get_by_role("alert")).to_contain_text("Two windows hold different answers")
     await look(second)
-    await second.get_by_label("In another window: A firm date, with a little room").check()
+    await second.get_by_label(f"In another window: {deadline('firm')}").check()
     await go_on(second, "scope")
     await first.goto(f"{address}{draft}/purpose")
     await expect(first.locator('input[name="deadline"]:checked')).to_have_value("firm")

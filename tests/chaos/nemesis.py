@@ -110,7 +110,11 @@ async def settled(
     await ready(system, seconds)
 
     async def unsettled() -> str | None:
-        if behind := await wire.unread(system.bootstrap_servers):
+        try:
+            behind = await wire.unread(system.bootstrap_servers)
+        except KafkaError:
+            return "Kafka does not answer"
+        if behind:
             return f"{behind} records have not been read"
         broken = findings(read(ledger), await read_state(system.database_url), poison)
         return f"{len(broken)} promises are broken: {'; '.join(broken[:TOLD])}" if broken else None
