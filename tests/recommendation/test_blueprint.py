@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.recommendation.domain.blueprint import Blueprint, Section, compose
-from services.recommendation.domain.blueprint_rules import Responsibility
+from services.recommendation.domain.blueprint_rules import Responsibility, Role
 from services.recommendation.handlers import BLUEPRINTS
 from shared.contracts.assessment import Assessment, Verdict
 from shared.contracts.intake import Company, Headcount, Industry
@@ -158,6 +158,14 @@ def test_rules_from_outside_bring_an_officer_a_matrix_and_a_risk() -> None:
     assert documents[1] - documents[0] == {"responsibility_matrix"}
     risks = [{line.id: line.says for line in section(one, "risks").lines} for one in (free, licensed)]
     assert [one["regulation"].level for one in risks] == ["watch", "raised"]  # type: ignore[union-attr]  # both are risks
+
+
+@settings(deadline=None)
+@given(levels, st.sampled_from(("continuity", "execution", "both")), clients)
+def test_each_role_stands_once_among_the_people(answers: dict[str, str], verdict: Verdict, client: Company) -> None:
+    blueprint = composed(judged(verdict, answers), client)
+    roles = [line.says.role for part in blueprint.sections for line in part.lines if isinstance(line.says, Role)]
+    assert len(roles) == len(set(roles))
 
 
 def test_an_industry_and_a_country_put_their_own_lines_there() -> None:
