@@ -14,6 +14,7 @@ from tests.recommendation.situations import TYPICAL, completed
 
 Scheme: TypeAlias = Literal["light", "dark"]
 SCHEMES: tuple[Scheme, ...] = ("light", "dark")
+OPPOSITES = [(390, "dark"), (1440, "light")]
 WINDOWS = [(width, scheme) for width in (390, 1440) for scheme in SCHEMES]
 
 
@@ -46,10 +47,10 @@ async def test_the_queue_and_a_case_are_accessible_and_fit_their_window(
         context = await chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
         await signed_in(context, address, sign_in, "Anna Berg")
         page = await context.new_page()
-        for path in ("/reviews/", f"/reviews/{event.intake_id}", *map("/reviews/{}".format, explained)):
+        cases = [event.intake_id, *(explained if (width, scheme) in OPPOSITES else ())]
+        for path in ("/reviews/", *map("/reviews/{}".format, cases)):
             await page.goto(address + path)
-            for closed in await page.locator("details").all():
-                await closed.evaluate("element => element.open = true")
+            await page.evaluate("document.querySelectorAll('details').forEach(closed => closed.open = true)")
             found = await Axe().run(page)
             assert found.response["violations"] == [], (path, width, scheme)
             assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (path, width)
