@@ -226,6 +226,7 @@ async def test_what_is_missing_is_listed_with_the_focus_and_leads_to_its_field(
 async def test_reloading_and_going_back_lose_nothing_that_was_given(window: BrowserContext, address: str) -> None:
     page = await window.new_page()
     draft = await begin(page, address)
+    await page.wait_for_load_state()
     async with page.expect_response(lambda saved: "Nordwind" in (saved.request.post_data or "")):
         await page.locator("#company_name").press_sequentially("Nordwind")
     await page.reload()
