@@ -4,9 +4,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeAlias, TypeVar, get_args
 
-import yaml
-from pydantic import ValidationError
-
 from services.recommendation.domain.blueprint_rules import (
     Applying,
     BlueprintRules,
@@ -17,7 +14,7 @@ from services.recommendation.domain.blueprint_rules import (
     told_stage,
 )
 from services.recommendation.domain.offer import SIDES, Kind
-from services.recommendation.domain.playbook import FormRule, Playbook, Staging, covers, place_of
+from services.recommendation.domain.playbook import FormRule, Misread, Playbook, Staging, covers, read
 from shared.contracts.intake import Headcount, Industry
 from shared.contracts.recommendation import CommercialForm, Model
 from shared.questionnaire import UNKNOWN, Condition, Questionnaire
@@ -37,13 +34,9 @@ class BlueprintRefused(ValueError):
 def parse(text: str, file: str, playbook: Playbook, questionnaire: Questionnaire) -> BlueprintRules:
     """The rules in this text of a file; BlueprintRefused unless each can apply under playbook and questionnaire."""
     try:
-        document = yaml.safe_load(text)
-        rules = BlueprintRules.model_validate(document)
-    except yaml.YAMLError as error:
-        raise BlueprintRefused(f"{file}: the text is not YAML; mend it here: {error}") from error
-    except ValidationError as error:
-        faults = [f"{place_of(fault['loc'], document)}: {fault['msg']}" for fault in error.errors()]
-        raise BlueprintRefused(f"{file}: {'; '.join(faults)}") from error
+        rules = read(text, BlueprintRules)
+    except Misread as error:
+        raise BlueprintRefused(f"{file}: {error}") from error
     if rules.questionnaire != questionnaire.version:
         raise BlueprintRefused(f"{file}: questionnaire: it is for {rules.questionnaire}, not {questionnaire.version}")
     faults = [

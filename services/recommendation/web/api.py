@@ -1,6 +1,7 @@
 """The JSON API of recommendation: proposals, the queue, reviews, and the document that is released."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -24,7 +25,7 @@ from shared.access import Principal, requires
 from shared.contracts.assessment import Strength, VersionHash
 from shared.contracts.intake import Company
 from shared.contracts.recommendation import ClientAnswer, CommercialForm, Decision, DeclineReason, Model, ProposalState
-from shared.postgres import Database
+from shared.postgres import Connection, Database
 from shared.service import Problem, answer_once, read_json
 
 router = APIRouter(prefix="/api/recommendation")
@@ -273,7 +274,7 @@ async def review(request: Request, intake_id: UUID, caller: AccountManager) -> R
     database: Database = request.app.state.database
 
     try:
-        async with database.transaction() as connection:
+        async with _changing(database) as connection:
 
             async def work() -> tuple[int, dict[str, Any]]:
                 reviewer = Reviewer(caller.id, caller.name)
@@ -281,10 +282,6 @@ async def review(request: Request, intake_id: UUID, caller: AccountManager) -> R
                 return 200, _decided(case).model_dump(mode="json")
 
             return await answer_once(request, connection, caller.id, body, work)
-    except UnknownCase as refusal:
-        raise unknown(refusal) from refusal
-    except OutOfStep as refusal:
-        raise _moved_on(refusal) from refusal
     except Unfit as refusal:
         fault = {"field": refusal.field, "message": str(refusal)}
         detail = f"{refusal.field}: {refusal}"
@@ -297,30 +294,25 @@ async def release(request: Request, intake_id: UUID, caller: AccountManager) -> 
     asked, body = await read_json(request, ReleaseRequest)
     database: Database = request.app.state.database
 
-    try:
-        async with database.transaction() as connection:
+    async with _changing(database) as connection:
 
-            async def work() -> tuple[int, dict[str, Any]]:
-                reviewer = Reviewer(caller.id, caller.name)
-                released = await handlers.release(
-                    connection, intake_id, asked.version, reviewer, datetime.now(UTC), render=pdf.render
-                )
-                view = ReleasedView(
-                    intake_id=intake_id,
-                    version=released.version,
-                    state="released",
-                    document=released.document.number,
-                    document_hash=released.document.hash,
-                    link=link_address(request, released.link),
-                    expires_at=released.link.expires_at,
-                )
-                return 200, view.model_dump(mode="json")
+        async def work() -> tuple[int, dict[str, Any]]:
+            reviewer = Reviewer(caller.id, caller.name)
+            released = await handlers.release(
+                connection, intake_id, asked.version, reviewer, datetime.now(UTC), render=pdf.render
+            )
+            view = ReleasedView(
+                intake_id=intake_id,
+                version=released.version,
+                state="released",
+                document=released.document.number,
+                document_hash=released.document.hash,
+                link=link_address(request, released.link),
+                expires_at=released.link.expires_at,
+            )
+            return 200, view.model_dump(mode="json")
 
-            return await answer_once(request, connection, caller.id, body, work)
-    except UnknownCase as refusal:
-        raise unknown(refusal) from refusal
-    except OutOfStep as refusal:
-        raise _moved_on(refusal) from refusal
+        return await answer_once(request, connection, caller.id, body, work)
 
 
 @router.get(
@@ -344,6 +336,18 @@ async def document(request: Request, intake_id: UUID, caller: Reader) -> Respons
 def unknown(refusal: UnknownCase) -> Problem:
     """The refusal to show what is not there."""
     return Problem(404, "No proposal here", str(refusal))
+
+
+@asynccontextmanager
+async def _changing(database: Database) -> AsyncIterator[Connection]:
+    """A transaction on a case; what keeps it from being changed becomes the answer."""
+    try:
+        async with database.transaction() as connection:
+            yield connection
+    except UnknownCase as refusal:
+        raise unknown(refusal) from refusal
+    except OutOfStep as refusal:
+        raise _moved_on(refusal) from refusal
 
 
 def _moved_on(refusal: OutOfStep) -> Problem:

@@ -1,5 +1,7 @@
 """An account manager's documents: the draft, the release, the client's link, and what was released."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
@@ -56,42 +58,24 @@ async def draft_file(request: Request, intake_id: UUID, staff: AccountManager) -
 @router.post("/{intake_id:uuid}/release")
 async def release(request: Request, intake_id: UUID, staff: AccountManager, version: Version) -> Response:
     """Freeze the document and open it to the client."""
-    database: Database = request.app.state.database
-    try:
-        async with database.transaction() as connection:
-            await handlers.release(
-                connection, intake_id, version, _reviewer(staff), datetime.now(UTC), render=pdf.render
-            )
-    except UnknownCase as refusal:
-        raise nowhere() from refusal
-    except OutOfStep as refusal:
-        raise _moved_on(intake_id, refusal) from refusal
+    async with _changing(request, intake_id) as connection:
+        await handlers.release(connection, intake_id, version, _reviewer(staff), datetime.now(UTC), render=pdf.render)
     return _back_to(intake_id)
 
 
 @router.post("/{intake_id:uuid}/link")
 async def share_again(request: Request, intake_id: UUID, staff: AccountManager) -> Response:
     """Make a new link; the one before it opens nothing any more."""
-    database: Database = request.app.state.database
-    try:
-        async with database.transaction() as connection:
-            await handlers.share_again(connection, intake_id, _reviewer(staff), datetime.now(UTC))
-    except UnknownCase as refusal:
-        raise nowhere() from refusal
-    except OutOfStep as refusal:
-        raise _moved_on(intake_id, refusal) from refusal
+    async with _changing(request, intake_id) as connection:
+        await handlers.share_again(connection, intake_id, _reviewer(staff), datetime.now(UTC))
     return _back_to(intake_id)
 
 
 @router.post("/{intake_id:uuid}/link/close")
 async def stop_sharing(request: Request, intake_id: UUID, staff: AccountManager) -> Response:
     """Close the client's link."""
-    database: Database = request.app.state.database
-    try:
-        async with database.transaction() as connection:
-            await handlers.stop_sharing(connection, intake_id, datetime.now(UTC))
-    except UnknownCase as refusal:
-        raise nowhere() from refusal
+    async with _changing(request, intake_id) as connection:
+        await handlers.stop_sharing(connection, intake_id, datetime.now(UTC))
     return _back_to(intake_id)
 
 
@@ -136,13 +120,22 @@ async def _draft(request: Request, intake_id: UUID) -> Content:
         return handlers.drawn(file, await documents.next_number(connection, intake_id), datetime.now(UTC))
 
 
+@asynccontextmanager
+async def _changing(request: Request, intake_id: UUID) -> AsyncIterator[Connection]:
+    """A transaction on a case; what keeps it from being changed is told on a page."""
+    database: Database = request.app.state.database
+    try:
+        async with database.transaction() as connection:
+            yield connection
+    except UnknownCase as refusal:
+        raise nowhere() from refusal
+    except OutOfStep as refusal:
+        back = {"label": "Back to the case", "href": f"/reviews/{intake_id}"}
+        raise Problem(409, "The case has moved on", str(refusal), action=back) from refusal
+
+
 def _reviewer(staff: Principal) -> Reviewer:
     return Reviewer(staff.id, staff.name)
-
-
-def _moved_on(intake_id: UUID, refusal: OutOfStep) -> Problem:
-    back = {"label": "Back to the case", "href": f"/reviews/{intake_id}"}
-    return Problem(409, "The case has moved on", str(refusal), action=back)
 
 
 def _back_to(intake_id: UUID) -> RedirectResponse:
