@@ -50,7 +50,7 @@ async def test_the_pipeline_shows_the_latest_first_and_one_state_when_asked(sale
 async def test_a_long_pipeline_goes_on_on_the_next_page(
     app: FastAPI, sales: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.intake.web.console.PAGE", 2)
+    monkeypatch.setattr("services.intake.web.console.pipeline.PAGE", 2)
     for name in ("Alder", "Birch", "Cedar"):
         await sent_in(sales, name)
     first = (await sales.get("/console/")).text

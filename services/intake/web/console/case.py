@@ -1,29 +1,21 @@
-"""The sales console: the pipeline, and one case."""
+"""One case of the console."""
 
 from datetime import datetime
-from typing import Annotated, get_args
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from services.intake.domain.submission import complete
 from services.intake.store import intakes
-from shared.access import Principal, requires
-from shared.contracts.recommendation import ProposalState
-from shared.kafka import dead_letters
+from services.intake.web.console.staff import Sales
 from shared.pages import Pages
 from shared.postgres import Database
 from shared.questionnaire import load
 from shared.service import Problem
 
-router = APIRouter(prefix="/console")
+router = APIRouter()
 
-Reader = Annotated[Principal, Depends(requires("sales", "account_manager"))]
-
-PAGE = 100
-STATES = ("submitted", "assessed", *get_args(ProposalState))
-CHANNELS = {"web": "The website", "console": "A call", "api": "The API", "link": "A personal link"}
 HAPPENINGS = {
     "intake.submitted.v1": "Answers sent in",
     "intake.withdrawn.v1": "Taken back",
@@ -38,31 +30,8 @@ HAPPENINGS = {
 }
 
 
-@router.get("/")
-async def pipeline(request: Request, staff: Reader, state: str = "", before: datetime | None = None) -> HTMLResponse:
-    """The intakes, latest first, by state where one is asked for."""
-    if state and state not in STATES:
-        raise Problem(404, "There is no such state", "Choose one of the states above the pipeline.")
-    database: Database = request.app.state.database
-    pages: Pages = request.app.state.pages
-    async with database.connection() as connection:
-        rows = await intakes.pipeline(connection, state or None, before, PAGE)
-        unusable = await dead_letters.count_open(connection)
-    return pages.render(
-        request,
-        "console/pipeline.html",
-        staff=staff,
-        rows=rows,
-        state=state,
-        states=STATES,
-        channels=CHANNELS,
-        earlier=rows[-1].submitted_at if len(rows) == PAGE else None,
-        unusable=unusable,
-    )
-
-
-@router.get("/{intake_id}")
-async def case(request: Request, intake_id: UUID, staff: Reader) -> HTMLResponse:
+@router.get("/{intake_id:uuid}")
+async def case(request: Request, intake_id: UUID, staff: Sales) -> HTMLResponse:
     """One case: who asked, what was answered, how it scored and what has happened."""
     database: Database = request.app.state.database
     pages: Pages = request.app.state.pages

@@ -1,0 +1,9 @@
+"""The sales console: the pipeline, and one case."""
+
+from fastapi import APIRouter
+
+from services.intake.web.console import case, pipeline
+
+router = APIRouter(prefix="/console")
+for part in (pipeline, case):
+    router.include_router(part.router)
