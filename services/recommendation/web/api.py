@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict
 
 from services.recommendation import handlers
@@ -14,14 +14,14 @@ from services.recommendation.domain.alternatives import Alternative
 from services.recommendation.domain.blueprint import Blueprint
 from services.recommendation.domain.offer import Kind
 from services.recommendation.domain.proposal import AppliedRule, Leaning, Stage
-from services.recommendation.domain.review import WAITING, Case, OutOfStep, Reviewer, ReviewRequest, Unfit
+from services.recommendation.domain.review import WAITING, Case, OutOfStep, ReviewRequest, Unfit
 from services.recommendation.handlers import UnknownCase
 from services.recommendation.store import cases, documents
 from services.recommendation.store.cases import CaseFile, Queued
 from services.recommendation.web import pdf
+from services.recommendation.web.callers import AccountManager, Reader, reviewer
 from services.recommendation.web.documents import link_address
 from services.recommendation.web.releases import Shown, shown
-from shared.access import Principal, requires
 from shared.contracts.assessment import Strength, VersionHash
 from shared.contracts.intake import Company
 from shared.contracts.recommendation import ClientAnswer, CommercialForm, Decision, DeclineReason, Model, ProposalState
@@ -29,9 +29,6 @@ from shared.postgres import Connection, Database
 from shared.service import Problem, answer_once, read_json
 
 router = APIRouter(prefix="/api/recommendation")
-
-Reader = Annotated[Principal, Depends(requires("sales", "account_manager"))]
-AccountManager = Annotated[Principal, Depends(requires("account_manager"))]
 
 
 class ReleaseRequest(BaseModel):
@@ -277,8 +274,7 @@ async def review(request: Request, intake_id: UUID, caller: AccountManager) -> R
         async with _changing(database) as connection:
 
             async def work() -> tuple[int, dict[str, Any]]:
-                reviewer = Reviewer(caller.id, caller.name)
-                case = await handlers.review(connection, intake_id, decision, reviewer, datetime.now(UTC))
+                case = await handlers.review(connection, intake_id, decision, reviewer(caller), datetime.now(UTC))
                 return 200, _decided(case).model_dump(mode="json")
 
             return await answer_once(request, connection, caller.id, body, work)
@@ -297,9 +293,8 @@ async def release(request: Request, intake_id: UUID, caller: AccountManager) -> 
     async with _changing(database) as connection:
 
         async def work() -> tuple[int, dict[str, Any]]:
-            reviewer = Reviewer(caller.id, caller.name)
             released = await handlers.release(
-                connection, intake_id, asked.version, reviewer, datetime.now(UTC), render=pdf.render
+                connection, intake_id, asked.version, reviewer(caller), datetime.now(UTC), render=pdf.render
             )
             view = ReleasedView(
                 intake_id=intake_id,

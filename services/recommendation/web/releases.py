@@ -7,26 +7,24 @@ from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from services.recommendation import handlers
 from services.recommendation.domain.document import Content
-from services.recommendation.domain.review import OutOfStep, Reviewer
+from services.recommendation.domain.review import OutOfStep
 from services.recommendation.handlers import UnknownCase
 from services.recommendation.store import cases, documents
 from services.recommendation.store.documents import Shelf
 from services.recommendation.web import pdf
+from services.recommendation.web.callers import AccountManager, Reader, reviewer
 from services.recommendation.web.documents import link_address
-from shared.access import Principal, requires
 from shared.pages import Pages
 from shared.postgres import Connection, Database
 from shared.service import Problem
 
 router = APIRouter(prefix="/reviews", include_in_schema=False)
 
-Reader = Annotated[Principal, Depends(requires("sales", "account_manager"))]
-AccountManager = Annotated[Principal, Depends(requires("account_manager"))]
 Version = Annotated[int, Form()]
 
 SHOWN_HERE = {"content-disposition": 'inline; filename="recommendation.pdf"'}
@@ -59,7 +57,7 @@ async def draft_file(request: Request, intake_id: UUID, staff: AccountManager) -
 async def release(request: Request, intake_id: UUID, staff: AccountManager, version: Version) -> Response:
     """Freeze the document and open it to the client."""
     async with _changing(request, intake_id) as connection:
-        await handlers.release(connection, intake_id, version, _reviewer(staff), datetime.now(UTC), render=pdf.render)
+        await handlers.release(connection, intake_id, version, reviewer(staff), datetime.now(UTC), render=pdf.render)
     return _back_to(intake_id)
 
 
@@ -67,7 +65,7 @@ async def release(request: Request, intake_id: UUID, staff: AccountManager, vers
 async def share_again(request: Request, intake_id: UUID, staff: AccountManager) -> Response:
     """Make a new link; the one before it opens nothing any more."""
     async with _changing(request, intake_id) as connection:
-        await handlers.share_again(connection, intake_id, _reviewer(staff), datetime.now(UTC))
+        await handlers.share_again(connection, intake_id, reviewer(staff), datetime.now(UTC))
     return _back_to(intake_id)
 
 
@@ -132,10 +130,6 @@ async def _changing(request: Request, intake_id: UUID) -> AsyncIterator[Connecti
     except OutOfStep as refusal:
         back = {"label": "Back to the case", "href": f"/reviews/{intake_id}"}
         raise Problem(409, "The case has moved on", str(refusal), action=back) from refusal
-
-
-def _reviewer(staff: Principal) -> Reviewer:
-    return Reviewer(staff.id, staff.name)
 
 
 def _back_to(intake_id: UUID) -> RedirectResponse:

@@ -1,0 +1,11 @@
+"""The pages of account managers: the queue, one case, and the decision on it."""
+
+from fastapi import APIRouter
+
+from services.recommendation.web.reviews import case, decisions, queue
+
+MAX_FORM_BYTES = 65_536
+
+router = APIRouter(prefix="/reviews", max_body_size=MAX_FORM_BYTES, include_in_schema=False)
+for part in (queue, case, decisions):
+    router.include_router(part.router)
