@@ -5,9 +5,13 @@ from shared.contracts.assessment import AssessmentCompleted
 from shared.contracts.recommendation import (
     RecommendationAnswered,
     RecommendationAssigned,
+    RecommendationCallBooked,
+    RecommendationExpired,
     RecommendationOpened,
+    RecommendationOutcomeRecorded,
     RecommendationProposed,
     RecommendationReleased,
+    RecommendationReplied,
     RecommendationReviewed,
 )
 from shared.kafka import Handlers
@@ -78,6 +82,42 @@ async def on_answered(connection: Connection, event: RecommendationAnswered) -> 
     await intakes.hear(connection, event, detail, STATE_ANSWERED[event.answer])
 
 
+async def on_replied(connection: Connection, event: RecommendationReplied) -> None:
+    """A colleague has answered the client's question."""
+    await intakes.note(connection, event, {"revision": event.revision, "document": event.document, "by": str(event.by)})
+
+
+async def on_call_booked(connection: Connection, event: RecommendationCallBooked) -> None:
+    """A call with the client was booked, moved or cancelled."""
+    detail = {
+        "revision": event.revision,
+        "document": event.document,
+        "status": event.status,
+        "starts_at": event.starts_at.isoformat(),
+        "ends_at": event.ends_at.isoformat(),
+        "sequence": event.sequence,
+    }
+    await intakes.note(connection, event, detail)
+
+
+async def on_expired(connection: Connection, event: RecommendationExpired) -> None:
+    """The client's link ran out without a last word."""
+    await intakes.hear(connection, event, {"revision": event.revision, "document": event.document}, "expired")
+
+
+async def on_outcome_recorded(connection: Connection, event: RecommendationOutcomeRecorded) -> None:
+    """An account manager has noted what became of it."""
+    detail = {
+        "revision": event.revision,
+        "outcome": event.outcome,
+        "model": event.model_used,
+        "reason_code": event.reason_code,
+        "happened_on": event.happened_on.isoformat(),
+        "by": str(event.by),
+    }
+    await intakes.note(connection, event, detail)
+
+
 HANDLERS: Handlers = {
     AssessmentCompleted: on_completed,
     RecommendationProposed: on_proposed,
@@ -86,4 +126,8 @@ HANDLERS: Handlers = {
     RecommendationReleased: on_released,
     RecommendationOpened: on_opened,
     RecommendationAnswered: on_answered,
+    RecommendationReplied: on_replied,
+    RecommendationCallBooked: on_call_booked,
+    RecommendationExpired: on_expired,
+    RecommendationOutcomeRecorded: on_outcome_recorded,
 }

@@ -5,9 +5,13 @@ from services.recommendation.web import api, documents, releases, reviews
 from shared.contracts.recommendation import (
     RecommendationAnswered,
     RecommendationAssigned,
+    RecommendationCallBooked,
+    RecommendationExpired,
     RecommendationOpened,
+    RecommendationOutcomeRecorded,
     RecommendationProposed,
     RecommendationReleased,
+    RecommendationReplied,
     RecommendationReviewed,
 )
 from shared.pages import pages, static_app
@@ -26,6 +30,10 @@ service = Service(
         RecommendationReleased,
         RecommendationOpened,
         RecommendationAnswered,
+        RecommendationReplied,
+        RecommendationCallBooked,
+        RecommendationExpired,
+        RecommendationOutcomeRecorded,
     ),
     handlers=HANDLERS,
 )

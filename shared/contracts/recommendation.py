@@ -1,6 +1,6 @@
 """What recommendation says: a proposal, its review, and what became of it."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import ClassVar, Literal
 from uuid import UUID
 
@@ -16,6 +16,8 @@ ClientAnswer = Literal["accepted", "declined", "asked"]
 DeclineReason = Literal[
     "price", "timing", "way_of_working", "own_people", "another_partner", "no_longer_needed", "other"
 ]
+CallStatus = Literal["booked", "cancelled"]
+Outcome = Literal["signed", "lost", "unchanged", "rescoped", "renewed"]
 ProposalState = Literal[
     "proposed",
     "in_review",
@@ -104,3 +106,52 @@ class RecommendationAnswered(RecommendationEvent):
     document: int
     answer: ClientAnswer
     reason_code: DeclineReason | None
+
+
+class RecommendationExpired(RecommendationEvent):
+    """The client's link ran out before the client had the last word. A new link opens the document again."""
+
+    topic: ClassVar[str] = "recommendation.expired.v1"
+
+    document: int
+
+
+class RecommendationReplied(RecommendationEvent):
+    """A colleague answered what the client asked. The words stay where they were typed, and are read by the link."""
+
+    topic: ClassVar[str] = "recommendation.replied.v1"
+
+    document: int
+    by: UUID
+
+
+class RecommendationCallBooked(RecommendationEvent):
+    """A call about a document was booked, moved or cancelled.
+
+    `sequence` rises with each change of one call. `zone` is the client's time zone by its IANA name, and `by` is null
+    where the client did it.
+    """
+
+    topic: ClassVar[str] = "recommendation.call-booked.v1"
+
+    document: int
+    call_id: UUID
+    host: UUID
+    starts_at: datetime
+    ends_at: datetime
+    zone: str
+    status: CallStatus
+    sequence: int
+    by: UUID | None
+
+
+class RecommendationOutcomeRecorded(RecommendationEvent):
+    """What became of the case after its document: one of several over time. `model_used` is null where it was lost."""
+
+    topic: ClassVar[str] = "recommendation.outcome-recorded.v1"
+
+    outcome: Outcome
+    model_used: Model | None
+    reason_code: DeclineReason | None
+    happened_on: date
+    by: UUID

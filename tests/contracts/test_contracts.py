@@ -31,6 +31,7 @@ TEXTS = {
     "unknown",
     "version",
     "weight_bank",
+    "zone",
 }
 
 IDS_OF_THE_EXAMPLES = {
@@ -40,6 +41,10 @@ IDS_OF_THE_EXAMPLES = {
     "intake.submitted.v1": "a944557c-84c5-55d7-ac4d-49ea4491f765",
     "intake.withdrawn.v1": "c081b36f-5c65-5726-91d3-ee37a7b4391e",
     "recommendation.answered.v1": "6e32103f-8337-5b9c-a3fe-e3de5aaa3c7f",
+    "recommendation.call-booked.v1": "cac6e5e7-f829-506c-9ffc-4830db4bbc5a",
+    "recommendation.expired.v1": "7fb8b949-9404-584a-b237-e09672de1bce",
+    "recommendation.outcome-recorded.v1": "10572593-3d89-594f-9f92-5b3f965831f3",
+    "recommendation.replied.v1": "729d1fc9-78c6-587b-90cd-8c8e88b859de",
     "recommendation.opened.v1": "15d3ba21-f721-557b-8bc6-818ac07639fb",
     "recommendation.released.v1": "5b95880d-0856-501f-8ece-2e8a60d15851",
     "recommendation.assigned.v1": "93f5adbb-1b4a-547e-abe0-b89e7a13f3d5",

@@ -16,9 +16,13 @@ from shared.contracts.recommendation import (
     ClientAnswer,
     RecommendationAnswered,
     RecommendationAssigned,
+    RecommendationCallBooked,
+    RecommendationExpired,
     RecommendationOpened,
+    RecommendationOutcomeRecorded,
     RecommendationProposed,
     RecommendationReleased,
+    RecommendationReplied,
     RecommendationReviewed,
 )
 from shared.postgres import Database
@@ -165,6 +169,36 @@ async def test_what_becomes_of_a_document_is_heard(database: Database, answer: C
     assert noted[out.topic]["link_id"] == str(out.link_id)
     assert noted[opened.topic]["document"] == 1
     assert noted[said.topic]["answer"] == answer
+
+
+async def test_what_follows_a_document_is_noted_and_leaves_the_state_to_later_news(database: Database) -> None:
+    intake_id = (await accept(database)).intake_id
+    about, manager = {"intake_id": intake_id, "time": NOW, "revision": 1}, uuid4()
+    call = RecommendationCallBooked(
+        **about,
+        version=5,
+        document=1,
+        call_id=uuid4(),
+        host=manager,
+        starts_at=NOW,
+        ends_at=NOW + timedelta(minutes=30),
+        zone="Europe/Vienna",
+        status="booked",
+        sequence=0,
+        by=None,
+    )
+    replied = RecommendationReplied(**about, version=6, document=1, by=manager)
+    outcome = RecommendationOutcomeRecorded(
+        **about, version=7, outcome="signed", model_used="hybrid", reason_code=None, happened_on=NOW.date(), by=manager
+    )
+    assert (await hear(database, released(intake_id, 3), outcome, replied, call)).state == "released"
+    expired = RecommendationExpired(**about, version=4, document=1)
+    assert (await hear(database, expired)).state == "expired"
+    async with database.connection() as connection:
+        noted = {one["type"]: one for one in await intakes.timeline(connection, intake_id)}
+    assert noted[call.topic]["starts_at"] == NOW.isoformat()
+    assert noted[outcome.topic]["model"] == "hybrid"
+    assert noted[replied.topic]["by"] == str(manager)
 
 
 async def test_an_older_event_never_replaces_a_newer_state(database: Database) -> None:
