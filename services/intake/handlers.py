@@ -1,4 +1,4 @@
-"""Steps that the pages and the command line share: accounts and keys, and telling every service about them."""
+"""Steps that several edges share: a case revised, withdrawn or erased, accounts and keys, and telling every service."""
 
 from collections.abc import Collection
 from datetime import UTC, datetime
@@ -20,14 +20,70 @@ from services.intake.domain.accounts import (
     refuse,
     role_refusals,
 )
-from services.intake.store import accounts
-from shared import access, outbox
+from services.intake.domain.submission import RevisedMeanwhile, UnknownIntake, check_revisable, submitted
+from services.intake.store import accounts, drafts, intakes
+from services.intake.store.intakes import IntakeStatus
+from shared import access, erasure, outbox
 from shared.access import Jwk, Principal
-from shared.contracts.intake import StaffChanged
+from shared.contracts.intake import Answer, IntakeErased, IntakeWithdrawn, StaffChanged
 from shared.postgres import Connection, Database
+from shared.questionnaire import load
 from shared.service import Settings
 
 LINK_PATHS: dict[Purpose, str] = {"first-admin": "/account/first/", "set-password": "/account/set-password/"}
+
+
+async def revise(connection: Connection, intake_id: UUID, changed: dict[str, Answer], *, seen: int | None) -> int:
+    """Take in further answers as the next revision and return its number; questions not named keep their answer.
+
+    `seen` is the revision that was on the page. Raises UnknownIntake, RevisionClosed or RevisedMeanwhile.
+    """
+    found = await _locked_intake(connection, intake_id)
+    check_revisable(found.state)
+    if seen not in (None, found.revision):
+        raise RevisedMeanwhile(found.revision)
+    before = await intakes.current_revision(connection, intake_id)
+    given = before.given | changed
+    fact = submitted(
+        intake_id=intake_id,
+        revision=found.revision + 1,
+        version=found.version + 1,
+        questionnaire=load(before.questionnaire),
+        given=given,
+        company=before.company,
+        channel=found.channel,
+        language=found.language,
+        now=_now(),
+    )
+    await intakes.add_revision(connection, fact, given)
+    await outbox.say(connection, fact)
+    return fact.submission.revision
+
+
+async def withdraw(connection: Connection, intake_id: UUID) -> str:
+    """Take a request back and return its state; what is stored stays readable. Asking twice changes nothing.
+
+    Raises UnknownIntake.
+    """
+    found = await _locked_intake(connection, intake_id)
+    if found.state in ("withdrawn", "erased"):
+        return found.state
+    fact = IntakeWithdrawn(intake_id=intake_id, version=found.version + 1, time=_now())
+    await intakes.withdraw(connection, intake_id, fact.version)
+    await intakes.note(connection, fact, {})
+    await outbox.say(connection, fact)
+    return "withdrawn"
+
+
+async def erase(connection: Connection, intake_id: UUID) -> None:
+    """Erase everything personal about an intake, everywhere. Asking twice changes nothing. Raises UnknownIntake."""
+    found = await _locked_intake(connection, intake_id)
+    fact = IntakeErased(intake_id=intake_id, version=found.version + 1, time=_now())
+    if await erasure.erase(connection, intake_id, fact.time):
+        await intakes.erase(connection, intake_id, fact.version)
+        await drafts.forget(connection, intake_id)
+        await intakes.note(connection, fact, {})
+        await outbox.say(connection, fact)
 
 
 async def first_admin_link(database: Database, settings: Settings) -> str | None:
@@ -173,6 +229,13 @@ def signing_key(settings: Settings) -> Jwk:
     if settings.signing_key is None:
         raise RuntimeError("Set ADVISOR_SIGNING_KEY: nobody can sign in without it.")
     return settings.signing_key
+
+
+async def _locked_intake(connection: Connection, intake_id: UUID) -> IntakeStatus:
+    found = await intakes.lock(connection, intake_id)
+    if found is None:
+        raise UnknownIntake
+    return found
 
 
 async def _locked(connection: Connection, account_id: UUID, kind: Kind) -> Account:

@@ -25,10 +25,22 @@ CONSENT_TEXT = "2026-11"
 MAX_TEXT = 200
 
 
+class UnknownIntake(Exception):
+    """There is no such intake."""
+
+
+class RevisedMeanwhile(Exception):
+    """Somebody else has sent in a revision since these answers were looked at."""
+
+    def __init__(self, revision: int) -> None:
+        super().__init__(f"Revision {revision} came in while you were writing. Compare it with yours, then send again.")
+
+
 class RevisionClosed(Exception):
     """The request is finished, so its answers can no longer be changed."""
 
     def __init__(self, state: str) -> None:
+        self.state = state
         super().__init__(f"This request is {state}. Start a new one to give other answers.")
 
 

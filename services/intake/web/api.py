@@ -8,19 +8,19 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request, Response
 from uuid_utils.compat import uuid7
 
+from services.intake import handlers
 from services.intake.domain.submission import (
     RevisionClosed,
     RevisionForm,
     SubmissionForm,
-    check_revisable,
+    UnknownIntake,
     given_answers,
     submitted,
 )
-from services.intake.store import drafts, intakes
-from shared import erasure, outbox
+from services.intake.store import intakes
 from shared.access import Principal, requires
-from shared.contracts.intake import Company, IntakeErased, IntakeWithdrawn
-from shared.postgres import Connection, Database
+from shared.contracts.intake import Company
+from shared.postgres import Database
 from shared.questionnaire import load
 from shared.service import Problem, answer_once, read_json
 from shared.service.http import body_hash, idempotency_key, stored_answer
@@ -111,28 +111,14 @@ async def revise(request: Request, intake_id: UUID, caller: Sales) -> Response:
     async with database.transaction() as connection:
 
         async def work() -> tuple[int, dict[str, Any]]:
-            found = await _locked(connection, intake_id)
             try:
-                check_revisable(found.state)
+                revision = await handlers.revise(connection, intake_id, given_answers(form), seen=None)
+            except UnknownIntake as unknown:
+                raise _unknown() from unknown
             except RevisionClosed as refusal:
-                raise Problem(409, "Too late for a change", str(refusal), state=found.state) from refusal
-            before = await intakes.current_revision(connection, intake_id)
-            given = before.given | given_answers(form)
-            fact = submitted(
-                intake_id=intake_id,
-                revision=found.revision + 1,
-                version=found.version + 1,
-                questionnaire=load(before.questionnaire),
-                given=given,
-                company=before.company,
-                channel=found.channel,
-                language=found.language,
-                now=datetime.now(UTC),
-            )
-            await intakes.add_revision(connection, fact, given)
-            await outbox.say(connection, fact)
+                raise Problem(409, "Too late for a change", str(refusal), state=refusal.state) from refusal
             status_url = f"/api/intake/intakes/{intake_id}"
-            return 202, {"intake_id": str(intake_id), "revision": found.revision + 1, "status_url": status_url}
+            return 202, {"intake_id": str(intake_id), "revision": revision, "status_url": status_url}
 
         return await answer_once(request, connection, caller.id, body, work)
 
@@ -142,13 +128,11 @@ async def withdraw(request: Request, intake_id: UUID, caller: Sales) -> dict[str
     """Take the request back. What is stored stays readable; asking twice changes nothing."""
     database: Database = request.app.state.database
     async with database.transaction() as connection:
-        found = await _locked(connection, intake_id)
-        if found.state not in ("withdrawn", "erased"):
-            fact = IntakeWithdrawn(intake_id=intake_id, version=found.version + 1, time=datetime.now(UTC))
-            await intakes.withdraw(connection, intake_id, fact.version)
-            await intakes.note(connection, fact, {})
-            await outbox.say(connection, fact)
-    return {"intake_id": str(intake_id), "state": "erased" if found.state == "erased" else "withdrawn"}
+        try:
+            state = await handlers.withdraw(connection, intake_id)
+        except UnknownIntake as unknown:
+            raise _unknown() from unknown
+    return {"intake_id": str(intake_id), "state": state}
 
 
 @router.delete("/intakes/{intake_id}", status_code=204)
@@ -156,21 +140,11 @@ async def erase(request: Request, intake_id: UUID, caller: Admin) -> None:
     """Erase everything personal about an intake, everywhere; asking twice changes nothing."""
     database: Database = request.app.state.database
     async with database.transaction() as connection:
-        found = await _locked(connection, intake_id)
-        fact = IntakeErased(intake_id=intake_id, version=found.version + 1, time=datetime.now(UTC))
-        if await erasure.erase(connection, intake_id, fact.time):
-            await intakes.erase(connection, intake_id, fact.version)
-            await drafts.forget(connection, intake_id)
-            await intakes.note(connection, fact, {})
-            await outbox.say(connection, fact)
+        try:
+            await handlers.erase(connection, intake_id)
+        except UnknownIntake as unknown:
+            raise _unknown() from unknown
 
 
 def _unknown() -> Problem:
     return Problem(404, "There is no such intake", "Check its id.")
-
-
-async def _locked(connection: Connection, intake_id: UUID) -> intakes.IntakeStatus:
-    found = await intakes.lock(connection, intake_id)
-    if found is None:
-        raise _unknown()
-    return found
