@@ -1,7 +1,7 @@
 """Intake in its frame."""
 
 from services.intake.events import HANDLERS
-from services.intake.jobs import JOBS
+from services.intake.jobs import jobs
 from services.intake.web import account, api, console, questionnaire
 from shared.contracts.intake import IntakeErased, IntakeSubmitted, IntakeWithdrawn, StaffChanged
 from shared.pages import pages, static_app
@@ -16,5 +16,5 @@ service = Service(
     publishes=(IntakeSubmitted, IntakeWithdrawn, IntakeErased, StaffChanged),
     handlers=HANDLERS,
     gather_ms=100,
-    jobs=JOBS,
+    jobs=jobs,
 )

@@ -1,5 +1,6 @@
 """What intake does on a timer."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import structlog
@@ -7,7 +8,7 @@ import structlog
 from services.intake.store import drafts, intakes
 from shared import outbox
 from shared.postgres import Database
-from shared.service import Job
+from shared.service import Job, Settings
 
 log = structlog.get_logger(__name__)
 
@@ -28,4 +29,6 @@ async def drop_expired_drafts(database: Database) -> None:
         await drafts.drop_expired(connection, datetime.now(UTC))
 
 
-JOBS = (Job("reconcile", 5, reconcile), Job("expired drafts", 3600, drop_expired_drafts))
+def jobs(settings: Settings) -> Sequence[Job]:
+    """Intake's timers."""
+    return Job("reconcile", 5, reconcile), Job("expired drafts", 3600, drop_expired_drafts)

@@ -39,6 +39,11 @@ class Job:
     run: Callable[[Database], Awaitable[None]]
 
 
+def no_jobs(settings: Settings) -> Sequence[Job]:
+    """The timers of a service that has none of its own."""
+    return ()
+
+
 @dataclass(frozen=True)
 class Service:
     """What one service is made of."""
@@ -51,7 +56,7 @@ class Service:
     publishes: Sequence[type[Event]] = ()
     handlers: Handlers = field(default_factory=dict)
     gather_ms: int = 0
-    jobs: Sequence[Job] = ()
+    jobs: Callable[[Settings], Sequence[Job]] = no_jobs
     prepare: Callable[[Database], Awaitable[None]] | None = None
 
 
@@ -106,7 +111,7 @@ def _start_work(service: Service, settings: Settings, health: Health, database: 
     }
     health.relay = Relay(database, servers)
     works["the relay"] = health.relay.run
-    for job in [*service.jobs, Job("old answers", KEEP_ANSWERS_SECONDS, _drop_old_answers)]:
+    for job in [*service.jobs(settings), Job("old answers", KEEP_ANSWERS_SECONDS, _drop_old_answers)]:
         works[f"the job {job.name}"] = _on_timer(job, database)
     if service.handlers:
         health.consumer = Consumer(database, servers, service.handlers, service.gather_ms)

@@ -11,6 +11,7 @@ from shared import outbox
 from shared.kafka import consumer
 from shared.outbox import Relay
 from shared.postgres import Connection
+from shared.service.frame import no_jobs
 
 
 async def _parse_all_headers(message: Any, original: Any) -> Any:
@@ -39,7 +40,7 @@ async def _send_and_hope(relay: Relay, connection: Connection) -> int:
 def relay_that_hopes() -> None:
     """Facts leave the outbox before Kafka has acknowledged them, and nobody asks again."""
     patch.object(Relay, "_send_batch", _send_and_hope).start()
-    patch.object(jobs, "JOBS", ()).start()
+    patch.object(jobs, "jobs", no_jobs).start()
 
 
 FLAWS: dict[str, Callable[[], None]] = {flaw.__name__: flaw for flaw in (parser_that_drops, relay_that_hopes)}

@@ -208,7 +208,8 @@ async def test_a_job_runs_again_and_again_and_outlives_passing_faults(settings: 
         if runs == 2:
             raise ConnectionRefusedError
 
-    async with serving(Service(service, "shared", [], jobs=[Job("count", 0.01, job)]), settings) as app:
+    counting = Service(service, "shared", [], jobs=lambda settings: [Job("count", 0.01, job)])
+    async with serving(counting, settings) as app:
         await until(lambda: runs >= 4)
         assert await is_well(app)
 
@@ -225,7 +226,8 @@ async def test_a_job_that_crashes_shows_and_is_started_again(
         if is_broken:
             raise ZeroDivisionError
 
-    async with serving(Service(service, "shared", [], jobs=[Job("count", 0.01, job)]), settings) as app:
+    counting = Service(service, "shared", [], jobs=lambda settings: [Job("count", 0.01, job)])
+    async with serving(counting, settings) as app:
         is_broken = True
         await until(lambda: shows(app, "the job count stopped with ZeroDivisionError"))
         is_broken, before = False, runs
