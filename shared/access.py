@@ -46,6 +46,11 @@ class Principal:
     roles: tuple[Role, ...]
     version: int
 
+    @property
+    def is_person(self) -> bool:
+        """True for somebody who signed in; an API key is its own session."""
+        return self.session_id != self.id
+
     def may(self, *roles: Role) -> bool:
         """True when it has one of the roles."""
         return any(role in self.roles for role in roles)

@@ -33,10 +33,17 @@ from shared.service import Settings
 LINK_PATHS: dict[Purpose, str] = {"first-admin": "/account/first/", "set-password": "/account/set-password/"}
 
 
-async def revise(connection: Connection, intake_id: UUID, changed: dict[str, Answer], *, seen: int | None) -> int:
+async def revise(
+    connection: Connection,
+    intake_id: UUID,
+    changed: dict[str, Answer],
+    *,
+    seen: int | None,
+    author: UUID | None = None,
+) -> int:
     """Take in further answers as the next revision and return its number; questions not named keep their answer.
 
-    `seen` is the revision that was on the page. Raises UnknownIntake, RevisionClosed or RevisedMeanwhile.
+    `seen` is the revision that was on the page, `author` the colleague who took them down, if one did. Raises UnknownIntake, RevisionClosed or RevisedMeanwhile.
     """
     found = await _locked_intake(connection, intake_id)
     check_revisable(found.state)
@@ -54,6 +61,7 @@ async def revise(connection: Connection, intake_id: UUID, changed: dict[str, Ans
         channel=found.channel,
         language=found.language,
         now=_now(),
+        author=author,
     )
     await intakes.add_revision(connection, fact, given)
     await outbox.say(connection, fact)

@@ -53,7 +53,10 @@ class Answer(Contract):
 
 
 class Submission(Contract):
-    """What was answered: carried from the submission to everything that follows from it."""
+    """What was answered: carried from the submission to everything that follows from it.
+
+    `author` is the colleague who took the answers down; None where the prospect or a machine sent them.
+    """
 
     intake_id: UUID
     revision: int
@@ -63,6 +66,7 @@ class Submission(Contract):
     channel: Channel
     language: str
     submitted_at: datetime
+    author: UUID | None = None
 
 
 class IntakeSubmitted(IntakeEvent):

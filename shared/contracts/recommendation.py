@@ -61,7 +61,10 @@ class RecommendationAssigned(RecommendationEvent):
 
 
 class RecommendationReviewed(RecommendationEvent):
-    """An account manager decided. Model and form are the human's; the note stays where it was typed."""
+    """An account manager decided. Model and form are the human's; the note stays where it was typed.
+
+    `confirmed_by` is the second person, where the decision needed one.
+    """
 
     topic: ClassVar[str] = "recommendation.reviewed.v1"
 
@@ -70,6 +73,7 @@ class RecommendationReviewed(RecommendationEvent):
     model: Model | None
     commercial_form: CommercialForm | None
     reason_code: str | None
+    confirmed_by: UUID | None = None
 
 
 class RecommendationReleased(RecommendationEvent):

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -10,6 +12,8 @@ import pytest
 from fastapi import FastAPI
 
 from services.intake.app import service
+from shared import access
+from shared.access import Principal
 from shared.contracts.intake import IntakeErased, IntakeSubmitted, IntakeWithdrawn
 from shared.postgres import Database
 from shared.questionnaire import PUBLISHED
@@ -227,3 +231,18 @@ async def test_an_unheard_intake_is_not_found(sales: httpx2.AsyncClient, admin: 
         await admin.delete(url),
     ]
     assert [answer.status_code for answer in answers] == [404] * 4
+
+
+async def test_a_submission_names_the_colleague_who_took_it_down_and_no_machine(
+    app: FastAPI, settings: Settings, sales: httpx2.AsyncClient
+) -> None:
+    assert settings.signing_key is not None
+    key = Principal(uuid4(), uuid4(), "Website", ("sales",), 1)
+    key = replace(key, session_id=key.id)
+    token = access.sign(key, settings.signing_key, issued=datetime.now(UTC), expires=None)
+    await accepted(sales)
+    sales.headers["authorization"] = f"Bearer {token}"
+    await accepted(sales)
+    first, second = (IntakeSubmitted.model_validate_json(one) for one in await payloads(app, IntakeSubmitted.topic))
+    assert first.submission.author is not None
+    assert second.submission.author is None

@@ -188,8 +188,9 @@ def submitted(
     channel: Channel,
     language: str,
     now: datetime,
+    author: UUID | None = None,
 ) -> IntakeSubmitted:
-    """The fact that a revision was accepted."""
+    """The fact that a revision was accepted; `author` is the colleague who took it down, if one did."""
     submission = Submission(
         intake_id=intake_id,
         revision=revision,
@@ -199,6 +200,7 @@ def submitted(
         channel=channel,
         language=language,
         submitted_at=now,
+        author=author,
     )
     return IntakeSubmitted(intake_id=intake_id, version=version, time=now, submission=submission)
 

@@ -59,6 +59,7 @@ async def submit(request: Request, caller: Sales) -> Response:
         channel="api",
         language="en",
         now=now,
+        author=_author(caller),
     )
     answer = json.dumps({"intake_id": str(intake_id), "revision": 1, "status_url": f"/api/intake/intakes/{intake_id}"})
     key, route = idempotency_key(request), request.url.path
@@ -112,7 +113,9 @@ async def revise(request: Request, intake_id: UUID, caller: Sales) -> Response:
 
         async def work() -> tuple[int, dict[str, Any]]:
             try:
-                revision = await handlers.revise(connection, intake_id, given_answers(form), seen=None)
+                revision = await handlers.revise(
+                    connection, intake_id, given_answers(form), seen=None, author=_author(caller)
+                )
             except UnknownIntake as unknown:
                 raise _unknown() from unknown
             except RevisionClosed as refusal:
@@ -144,6 +147,11 @@ async def erase(request: Request, intake_id: UUID, caller: Admin) -> None:
             await handlers.erase(connection, intake_id)
         except UnknownIntake as unknown:
             raise _unknown() from unknown
+
+
+def _author(caller: Principal) -> UUID | None:
+    """Who took the answers down, where that is a person: somebody else approves what comes of them."""
+    return caller.id if caller.is_person else None
 
 
 def _unknown() -> Problem:
