@@ -1,8 +1,10 @@
 """What intake says: submissions, withdrawals, erasures, and changes of staff."""
 
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 from uuid import UUID
+
+from pydantic import Field
 
 from shared.contracts.base import Contract, Event, IntakeEvent
 
@@ -34,6 +36,7 @@ Industry = Literal[
 Channel = Literal["web", "console", "api", "link"]
 Confidence = Literal["said", "inferred"]
 Role = Literal["sales", "account_manager", "rubric_owner", "admin"]
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9._-]{1,64}$")]
 
 
 class Company(Contract):
@@ -52,6 +55,14 @@ class Answer(Contract):
     confidence: Confidence = "said"
 
 
+class Campaign(Contract):
+    """What a personal link was part of, in the words that marketing counts by: lower-case slugs, never a person."""
+
+    source: Slug | None = None
+    medium: Slug | None = None
+    campaign: Slug | None = None
+
+
 class Submission(Contract):
     """What was answered: carried from the submission to everything that follows from it.
 
@@ -67,6 +78,7 @@ class Submission(Contract):
     language: str
     submitted_at: datetime
     author: UUID | None = None
+    campaign: Campaign | None = None
 
 
 class IntakeSubmitted(IntakeEvent):

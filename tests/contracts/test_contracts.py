@@ -10,10 +10,12 @@ from tests.contracts.schemas import FOLDER, events, fields, path, schema
 
 EVENTS = {event.topic: event for event in events()}
 
-# What anybody may read on the bus for seven days: keys of closed lists, versions, and the names of firm and staff.
+# What anybody may read on the bus for seven days: keys of closed lists, versions, campaigns, and the names of firm and
+# staff.
 TEXTS = {
     "answer",
     "answers",
+    "campaign",
     "country",
     "dimension",
     "document_hash",
@@ -22,11 +24,13 @@ TEXTS = {
     "id",
     "language",
     "level",
+    "medium",
     "name",
     "question",
     "questionnaire",
     "questions",
     "reason_code",
+    "source",
     "to",
     "unknown",
     "version",
