@@ -139,14 +139,19 @@ async def present(connection: Connection, principal: Principal) -> Principal:
     return Principal(principal.id, principal.session_id, row["name"], tuple(row["roles"]), row["version"])
 
 
-async def signed_in(request: Request) -> Principal:
-    """Whoever sends the request, by bearer token or cookie; raises NotSignedIn."""
+def token_of(request: Request) -> str:
+    """The token that a request carries, by bearer header or cookie; empty where there is none."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         token = request.cookies.get(SECURE_COOKIE if request.app.state.settings.is_secure else COOKIE, "")
+    return token
+
+
+async def signed_in(request: Request) -> Principal:
+    """Whoever sends the request, by bearer token or cookie; raises NotSignedIn."""
     verifier: Verifier = request.app.state.verifier
     database: Database = request.app.state.database
-    principal = verifier.read(token)
+    principal = verifier.read(token_of(request))
     async with database.connection() as connection:
         return await present(connection, principal)
 

@@ -22,6 +22,7 @@ class Settings(BaseSettings):
     database_url: SecretStr
     kafka_bootstrap_servers: str
     public_url: str = "http://127.0.0.1:8000"
+    assessment_url: str | None = None
     link_secret: SecretStr = Field(min_length=32)
     signing_key: Jwk | None = Field(default=None, repr=False)
     verification_keys: list[Jwk] = Field(min_length=1)
