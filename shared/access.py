@@ -23,6 +23,7 @@ ALGORITHM = "Ed25519"
 COOKIE = "advisor"
 SECURE_COOKIE = "__Host-advisor"
 PROOF_BYTES = 16
+DOCUMENT_LINK = "document"
 
 
 class NotSignedIn(Exception):

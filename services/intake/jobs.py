@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 import structlog
 
-from services.intake.store import drafts, intakes
+from services.intake.domain.mail import MOST_ATTEMPTS, Addressee, Mail, State, why_dropped
+from services.intake.handlers.mail import Postponed, Refused, compose, deliver
+from services.intake.store import drafts, intakes, mail
 from shared import outbox
 from shared.postgres import Database
 from shared.service import Job, Settings
@@ -29,6 +32,47 @@ async def drop_expired_drafts(database: Database) -> None:
         await drafts.drop_expired(connection, datetime.now(UTC))
 
 
+async def send_mail(database: Database, settings: Settings) -> None:
+    """Send what is due, each message by itself, until nothing is due or the server does not take one.
+
+    A message goes out twice only where the process ends between the server's answer and noting it, or where that answer
+    is lost; it then has the same Message-ID. Without a mail server all that is due is kept.
+    """
+    if settings.smtp_url is None:
+        async with database.connection() as connection:
+            await mail.keep_due(connection, datetime.now(UTC))
+        return
+    state: State = "sent"
+    while state != "queued":
+        async with database.connection() as connection:
+            message = await mail.claim(connection, datetime.now(UTC))
+            if message is None:
+                return
+            addressee = await mail.addressee(connection, message.about)
+        state, reason = await _attempt(message, addressee, settings)
+        async with database.connection() as connection:
+            await mail.settle(connection, message, state, reason, datetime.now(UTC) if state == "sent" else None)
+        log.info("mail", id=str(message.id), kind=message.kind, state=state, attempts=message.attempts, reason=reason)
+
+
+async def _attempt(message: Mail, addressee: Addressee | None, settings: Settings) -> tuple[State, str | None]:
+    assert settings.smtp_url is not None
+    if reason := why_dropped(message, addressee):
+        return "dropped", reason
+    assert addressee is not None, "what it is about is there"
+    try:
+        await deliver(compose(message, addressee, settings), settings.smtp_url)
+    except Refused as refusal:
+        return "failed", str(refusal)
+    except Postponed as postponed:
+        return ("failed" if message.attempts >= MOST_ATTEMPTS else "queued"), str(postponed)
+    return "sent", None
+
+
 def jobs(settings: Settings) -> Sequence[Job]:
     """Intake's timers."""
-    return Job("reconcile", 5, reconcile), Job("expired drafts", 3600, drop_expired_drafts)
+    return (
+        Job("reconcile", 5, reconcile),
+        Job("expired drafts", 3600, drop_expired_drafts),
+        Job("mail", 5, partial(send_mail, settings=settings)),
+    )

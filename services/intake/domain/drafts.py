@@ -13,6 +13,7 @@ from shared.contracts.intake import Answer, Company, Headcount, Industry
 from shared.questionnaire import UNKNOWN, Questionnaire, load
 
 KEPT = timedelta(days=30)
+LINK = "draft"
 
 CONSENT_TEXTS = {
     "2026-11": (

@@ -68,6 +68,15 @@ def _email(address: str) -> str:
         raise ValueError("Give an e-mail address such as name@company.com.") from error
 
 
+def is_email(text: str) -> bool:
+    """True when mail can be addressed to it."""
+    try:
+        _email(text)
+    except ValueError:
+        return False
+    return True
+
+
 Text = Annotated[str, AfterValidator(_plain)]
 Country = Annotated[
     str, BeforeValidator(lambda code: code.upper() if isinstance(code, str) else code), AfterValidator(_country)

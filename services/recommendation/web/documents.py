@@ -21,7 +21,7 @@ from shared.pages import Pages
 from shared.postgres import Connection, Database
 from shared.service import Problem, Settings
 
-PURPOSE = "document"
+PURPOSE = access.DOCUMENT_LINK
 MAX_FORM_BYTES = 65_536
 
 router = APIRouter(prefix="/d", max_body_size=MAX_FORM_BYTES, include_in_schema=False)

@@ -7,21 +7,20 @@ from uuid import UUID
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 
-from services.intake.domain.drafts import KEPT, Draft
+from services.intake.domain.drafts import KEPT, LINK, Draft
 from services.intake.store import drafts, intakes
 from shared import access
 from shared.postgres import Connection, Database
 from shared.service import Problem, Settings
 from shared.service.http import read_body
 
-PURPOSE = "draft"
 MAX_FIELDS = 200
 START_AGAIN = {"label": "Start again", "href": "/"}
 
 
 def token_of(request: Request, draft_id: UUID) -> str:
     """What opens a draft: the changing part of its address."""
-    return access.link_token(_secret(request), PURPOSE, draft_id)
+    return access.link_token(_secret(request), LINK, draft_id)
 
 
 async def opened(request: Request, token: str) -> Draft:
@@ -68,7 +67,7 @@ def to(token: str, place: str) -> Response:
 
 
 def _draft_id(request: Request, token: str) -> UUID:
-    draft_id = access.link_id(_secret(request), PURPOSE, token)
+    draft_id = access.link_id(_secret(request), LINK, token)
     if draft_id is None:
         raise Problem(
             404,

@@ -1,0 +1,130 @@
+"""Mail, from what is stored to the server that takes it."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import format_datetime, parseaddr
+from typing import Any
+from urllib.parse import unquote, urlsplit
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import aiosmtplib
+from babel import dates
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from pydantic import SecretStr
+
+from services.intake.domain import drafts
+from services.intake.domain.mail import Addressee, Kind, Mail
+from shared import access
+from shared.pages import LANGUAGE, day
+from shared.service import Settings
+
+SEND_SECONDS = 45
+PORTS = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
+NOT_SHOWN = "(the personal link, which only the person who asked for it gets)"
+
+# what is attached to a kind of message
+ATTACHMENTS: dict[Kind, Callable[[Mail, EmailMessage], None]] = {}
+
+
+class Refused(Exception):
+    """The server will never take this message; says why."""
+
+
+class Postponed(Exception):
+    """The server has not taken the message and may do so later; says why."""
+
+
+def compose(mail: Mail, addressee: Addressee, settings: Settings, *, shows_link: bool = True) -> EmailMessage:
+    """The message as it would go out now, with its links; without `shows_link` the personal one is left out."""
+    personal = _address(settings, "q", drafts.LINK, mail.about) if shows_link else NOT_SHOWN
+    values = {
+        "name": addressee.name,
+        "company": addressee.company,
+        "expires_at": addressee.expires_at,
+        "front": settings.public_url,
+        "personal": personal,
+        **mail.detail,
+    }
+    if link_id := mail.detail.get("link_id", addressee.link_id):
+        values["document"] = _address(settings, "d", access.DOCUMENT_LINK, UUID(link_id))
+    subject, text = _templates.get_template(f"{mail.kind}.txt").render(values).split("\n", 1)
+    message = EmailMessage()
+    message["Message-ID"] = f"<{mail.id}.{mail.issue}@{urlsplit(settings.public_url).hostname}>"
+    message["Date"] = format_datetime(datetime.now(UTC))
+    message["Subject"] = subject
+    message["To"] = Address(addressee.name, addr_spec=addressee.email)
+    if settings.mail_from is not None:
+        name, address = parseaddr(settings.mail_from)
+        message["From"] = Address(name, addr_spec=address)
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(text.strip() + "\n")
+    if mail.kind in ATTACHMENTS:
+        ATTACHMENTS[mail.kind](mail, message)
+    return message
+
+
+async def deliver(message: EmailMessage, smtp_url: SecretStr) -> None:
+    """Hand a message over; raises Refused or Postponed."""
+    url = urlsplit(smtp_url.get_secret_value())
+    try:
+        async with asyncio.timeout(SEND_SECONDS):
+            await aiosmtplib.send(
+                message,
+                hostname=url.hostname,
+                port=url.port or PORTS[url.scheme],
+                username=unquote(url.username) if url.username else None,
+                password=unquote(url.password) if url.password else None,
+                use_tls=url.scheme == "smtps",
+                start_tls=True if url.scheme == "smtp+starttls" else None,
+            )
+    except aiosmtplib.SMTPRecipientsRefused as error:
+        raise _refusal("the address", error.recipients[0].code) from error
+    except aiosmtplib.SMTPDataError as error:
+        raise _refusal("the message", error.code) from error
+    except aiosmtplib.SMTPResponseException as error:
+        raise Postponed(f"The mail server did not let us in ({error.code}).") from error
+    except (aiosmtplib.SMTPException, OSError) as error:
+        raise Postponed(f"The mail server could not be reached ({type(error).__name__}).") from error
+
+
+def _refusal(what: str, code: int) -> Refused | Postponed:
+    if code >= 500:
+        return Refused(f"The mail server refuses {what} ({code}).")
+    return Postponed(f"The mail server does not take {what} yet ({code}).")
+
+
+def _address(settings: Settings, place: str, purpose: str, link_id: UUID) -> str:
+    token = access.link_token(settings.link_secret.get_secret_value(), purpose, link_id)
+    return f"{settings.public_url.rstrip('/')}/{place}/{token}"
+
+
+def _local(moment: str, zone: str) -> str:
+    """An ISO time as people in a time zone say it: `Tuesday, 24 November 2026, 15:00 (GMT+01:00)`."""
+    pattern = "EEEE, d MMMM y, HH:mm '('ZZZZ')'"
+    return dates.format_datetime(datetime.fromisoformat(moment), pattern, ZoneInfo(zone), LANGUAGE)
+
+
+def _day(moment: datetime | str) -> str:
+    return day(datetime.fromisoformat(moment) if isinstance(moment, str) else moment)
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader(__package__),
+        autoescape=False,  # noqa: S701 - plain text
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    installed: Any = environment
+    installed.install_null_translations(newstyle=True)
+    environment.filters |= {"day": _day, "local": _local}
+    return environment
+
+
+_templates = _environment()
