@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from services.recommendation.domain.proposal import Proposal, propose
 from services.recommendation.domain.review import arriving
 from services.recommendation.handlers import PLAYBOOKS
-from services.recommendation.store import documents, proposals
+from services.recommendation.store import documents, lines, proposals
 from shared import erasure, outbox
 from shared.access import on_staff_changed
 from shared.contracts.assessment import AssessmentCompleted
@@ -62,6 +62,7 @@ async def on_erased(connection: Connection, event: IntakeErased) -> None:
     """Delete answers, company, notes and what documents say; ids, model, decision, hashes and times stay."""
     await proposals.erase(connection, event.intake_id, event.time)
     await documents.erase(connection, event.intake_id, event.time)
+    await lines.erase(connection, event.intake_id)
     await erasure.erase(connection, event.intake_id, event.time)
 
 

@@ -8,9 +8,10 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
+from services.recommendation.domain import lines
 from services.recommendation.domain import release as releases
 from services.recommendation.domain import review as rules
-from services.recommendation.domain.blueprint import Blueprint, compose
+from services.recommendation.domain.blueprint import Blueprint, Edit, compose
 from services.recommendation.domain.blueprint_checks import parse as parse_blueprint
 from services.recommendation.domain.document import Basis, Content, draw_up, sha256
 from services.recommendation.domain.playbook import parse
@@ -18,6 +19,7 @@ from services.recommendation.domain.proposal import instead
 from services.recommendation.domain.release import Document, Link
 from services.recommendation.domain.review import Case, Review, Reviewer, ReviewRequest
 from services.recommendation.store import cases, documents
+from services.recommendation.store import lines as line_edits
 from services.recommendation.store.cases import CaseFile
 from shared import outbox
 from shared.contracts.assessment import Assessment
@@ -41,7 +43,7 @@ BLUEPRINTS = {
 
 
 def blueprint_of(file: CaseFile) -> Blueprint | None:
-    """The blueprint of a case as the review left it, or as proposed where there is none; None after erasure."""
+    """The blueprint of a case as reviews and edits left it; None after erasure."""
     return None if file.proposal is None else _basis(file).blueprint
 
 
@@ -82,6 +84,21 @@ async def review(
     await cases.record_review(connection, intake_id, decision, state)
     await outbox.say(connection, _reviewed(intake_id, decision))
     return replace(case, version=decision.version, state=state, review=decision)
+
+
+async def edit_line(
+    connection: Connection, intake_id: UUID, request: lines.EditRequest, editor: Reviewer, now: datetime
+) -> Edit:
+    """Keep what a person did to a line of the blueprint. Raises UnknownCase, UnknownLine, OutOfStep or Unfit."""
+    case = await _locked(connection, intake_id)
+    file = await cases.read(connection, intake_id)
+    blueprint = None if file is None else blueprint_of(file)
+    if file is None or blueprint is None:
+        raise UnknownCase
+    edit = lines.edit(case, blueprint, file.edits, request, by=editor, now=now)
+    await line_edits.add(connection, intake_id, edit)
+    await documents.move(connection, intake_id, case.revision, edit.version)
+    return edit
 
 
 @dataclass(frozen=True)
@@ -153,7 +170,7 @@ async def stop_sharing(connection: Connection, intake_id: UUID, now: datetime) -
 
 
 def drawn(file: CaseFile, number: int, now: datetime) -> Content:
-    """The document of a case that has not been erased: as the review left it, or as proposed where there is none."""
+    """The document of a case that has not been erased, as reviews and edits left it."""
     assert file.company is not None, "only an erased case has no company"
     decision = file.review if file.review and file.review.decision != "return" else None
     reviewed_by = decision.by.name if decision else None
@@ -164,23 +181,25 @@ def _basis(file: CaseFile) -> Basis:
     assert file.company is not None, "only an erased case has no company"
     assert file.proposal is not None
     assert file.questionnaire is not None
+    assert file.revision is not None
     playbook, questionnaire = PLAYBOOKS[file.questionnaire], load(file.questionnaire)
     assessment = Assessment.model_validate(file.assessment)
     proposal, decision = file.proposal, file.review
     if decision and decision.model and decision.commercial_form and decision.decision == "override":
         proposal = instead(decision.model, decision.commercial_form, assessment, playbook, questionnaire)
+    blueprint = compose(
+        proposal,
+        assessment,
+        file.company,
+        rules=BLUEPRINTS[file.questionnaire],
+        playbook=playbook,
+        questionnaire=questionnaire,
+    )
     return Basis(
         assessment=assessment,
         proposal=proposal,
         proposed=file.proposal.model,
-        blueprint=compose(
-            proposal,
-            assessment,
-            file.company,
-            rules=BLUEPRINTS[file.questionnaire],
-            playbook=playbook,
-            questionnaire=questionnaire,
-        ),
+        blueprint=lines.edited(blueprint, file.edits, file.revision),
         questionnaire=questionnaire,
     )
 

@@ -58,7 +58,7 @@ def test_the_packaged_rules_are_those_that_the_service_runs_on() -> None:
         ),
         (
             with_rule("why", says={"title": "Title", "text": "The {sponsor decides."}),
-            "extra says point: .*expected '}'",
+            "extra: .*expected '}'",
         ),
         (
             with_rule("people", says={"party": "client", "role": "king", "does": "Reigns", "time": "Always"}),

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import chain
-from typing import get_args
+from typing import Literal, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict
 
@@ -22,10 +23,13 @@ from services.recommendation.domain.blueprint_rules import (
 )
 from services.recommendation.domain.playbook import Playbook
 from services.recommendation.domain.proposal import AppliedRule, Proposal
+from services.recommendation.domain.review import Reviewer
 from shared.contracts.assessment import Assessment, VersionHash
 from shared.contracts.intake import Company
 from shared.contracts.recommendation import Model
 from shared.questionnaire import Condition, Questionnaire
+
+EditAction: TypeAlias = Literal["add", "change", "drop", "undo"]
 
 LEVELS: tuple[Level, ...] = get_args(Level)
 NEEDS: dict[Model, tuple[str, ...]] = {
@@ -39,34 +43,61 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
+@dataclass(frozen=True)
+class Edit:
+    """What a person did to a line: `said` is what stood there, `says` what stands there since, if anything.
+
+    `version` is the case's after it; a line that was added has no rule. Both texts are gone after erasure.
+    """
+
+    version: int
+    revision: int
+    section: str
+    line: str
+    rule: str | None
+    action: EditAction
+    said: Says | None
+    says: Says | None
+    by: Reviewer
+    at: datetime
+
+
 class Line(_Part):
     """One line, the rule that put it there, and what that rule rests on: answers by question id, facts by name.
 
-    `id` stays the same whichever of several rules gives the line, and is unique in the blueprint.
+    `id` stays the same whichever of several rules gives the line, and is unique in the blueprint. Where a person has
+    changed it there is the edit that stands, and what the rule says; a line that was added has no rule.
     """
 
     id: str
-    rule: str
+    rule: str | None
     answers: dict[str, str]
     company: dict[str, str]
     says: Says
+    edit: Edit | None = None
+    rule_says: Says | None = None
 
 
 class Section(_Part):
-    """One part of the blueprint under its heading; all its lines are of one kind."""
+    """One part of the blueprint under its heading; all its lines are of one kind. The dropped ones do not count."""
 
     id: str
     kind: Kind
     title: str
     lines: tuple[Line, ...]
+    dropped: tuple[Line, ...] = ()
 
 
 class Blueprint(_Part):
-    """How the work is set up under a model, or for a discovery call what to do in it, with the versions behind it."""
+    """How the work is set up under a model, or for a discovery call what to do in it, with the versions behind it.
+
+    `set_aside` are edits that hold for no line here: of an earlier revision, or of a line that another rule gives now.
+    """
 
     model: Model
     structure: Structure
     sections: tuple[Section, ...]
+    set_aside: tuple[Edit, ...] = ()
     rules: VersionHash
     playbook: VersionHash
     questionnaire: VersionHash
@@ -130,7 +161,7 @@ def compose(
         lines = list(_added(part, proposal, facts, rules, playbook=playbook, questionnaire=questionnaire))
         applying = ((rule, rule.met(proposal.model, facts.values)) for rule in part.rules)
         lines += [line(rule, conditions) for rule, conditions in first_of_slots(applying)]
-        lines.sort(key=_worst_first)
+        lines.sort(key=worst_first)
         if title is None or not lines:
             return None
         return Section(id=part.id, kind=part.kind, title=title.text, lines=tuple(lines))
@@ -165,7 +196,8 @@ def _facts(proposal: Proposal, assessment: Assessment, company: Company) -> _Fac
     return facts
 
 
-def _worst_first(line: Line) -> int:
+def worst_first(line: Line) -> int:
+    """How to sort the lines of a section: risks by their level, all others as they come."""
     return -LEVELS.index(line.says.level) if isinstance(line.says, Risk) else 0
 
 

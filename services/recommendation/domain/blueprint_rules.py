@@ -26,11 +26,6 @@ class Content(_Part):
 
     ROLES: ClassVar[frozenset[str]] = frozenset()
 
-    @model_validator(mode="after")
-    def _has_whole_braces(self) -> Self:
-        self.roles()
-        return self
-
     def roles(self) -> set[str]:
         """The keys of the roles that are named."""
         found = set()
@@ -190,6 +185,11 @@ class Rule(Applying):
     id: Key
     slot: Key | None = None
     says: Says
+
+    @model_validator(mode="after")
+    def _has_whole_braces(self) -> Self:
+        self.says.roles()
+        return self
 
 
 def _of_one_kind(section: Any) -> Any:

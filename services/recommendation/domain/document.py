@@ -257,12 +257,16 @@ def _reasons_heading(model: Model, reasons: Sequence[Reason]) -> str:
 
 
 def _parts(blueprint: Blueprint) -> Iterator[Section]:
-    """What a client needs to decide: the documents that are handed over while the work runs are left to its start."""
+    """What a client needs to decide: the documents that are handed over while the work runs are left to its start.
+
+    Of many risks the first ones, and those that a person wrote.
+    """
     for part in blueprint.sections:
         if part.kind == "risk" and len(part.lines) > RISKS:
-            section = _section(part.model_copy(update={"lines": part.lines[:RISKS]}))
+            written = tuple(line for line in part.lines[RISKS:] if line.edit)
+            section = _section(part.model_copy(update={"lines": part.lines[:RISKS] + written}))
             yield section.model_copy(update={"lead": "These matter most, the most pressing first."})
-        elif part.kind != "handoff":
+        elif part.kind != "handoff" and part.lines:
             yield _section(part)
 
 

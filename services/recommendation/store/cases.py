@@ -8,8 +8,10 @@ from uuid import UUID
 
 import asyncpg
 
+from services.recommendation.domain.blueprint import Edit
 from services.recommendation.domain.proposal import Proposal
 from services.recommendation.domain.review import Case, Review, Reviewer
+from services.recommendation.store import lines
 from shared.contracts.assessment import Strength
 from shared.contracts.intake import Channel, Company
 from shared.contracts.recommendation import CommercialForm, Model, ProposalState
@@ -50,6 +52,7 @@ class CaseFile:
     assignee: Reviewer | None
     reviews: tuple[Review, ...]
     earlier: tuple[Earlier, ...]
+    edits: tuple[Edit, ...]
 
     @property
     def review(self) -> Review | None:
@@ -189,6 +192,7 @@ async def read(connection: Connection, intake_id: UUID) -> CaseFile | None:
         assignee=_assignee(row),
         reviews=await _reviews(connection, intake_id, row["version"]),
         earlier=tuple(Earlier(**one) for one in earlier),
+        edits=await lines.of_case(connection, intake_id),
     )
 
 

@@ -15,6 +15,7 @@ from services.recommendation.domain.document import Content
 from services.recommendation.domain.review import OutOfStep
 from services.recommendation.handlers import UnknownCase
 from services.recommendation.store import cases, documents
+from services.recommendation.store.cases import CaseFile
 from services.recommendation.store.documents import Shelf
 from services.recommendation.web import pdf
 from services.recommendation.web.callers import AccountManager, Reader, reviewer
@@ -34,12 +35,16 @@ SHOWN_HERE = {"content-disposition": 'inline; filename="recommendation.pdf"'}
 async def draft(request: Request, intake_id: UUID, staff: AccountManager) -> HTMLResponse:
     """What would be released now."""
     pages: Pages = request.app.state.pages
-    content = await _draft(request, intake_id)
+    file, content = await _draft(request, intake_id)
+    blueprint = handlers.blueprint_of(file)
+    sections = blueprint.sections if blueprint else ()
     return pages.render(
         request,
         "documents/draft.html",
         staff=staff,
         content=content,
+        written=sum(line.edit is not None for part in sections for line in part.lines),
+        dropped=sum(len(part.dropped) for part in sections),
         hash="",
         state="draft",
         address=f"/reviews/{intake_id}",
@@ -49,7 +54,8 @@ async def draft(request: Request, intake_id: UUID, staff: AccountManager) -> HTM
 @router.get("/{intake_id:uuid}/draft.pdf")
 async def draft_file(request: Request, intake_id: UUID, staff: AccountManager) -> Response:
     """The same as a file with a watermark."""
-    file = await pdf.render_draft(await _draft(request, intake_id))
+    _, content = await _draft(request, intake_id)
+    file = await pdf.render_draft(content)
     return Response(file, media_type="application/pdf", headers=SHOWN_HERE)
 
 
@@ -109,13 +115,13 @@ def nowhere() -> Problem:
     return Problem(404, "There is no such document", "Check the address, or look for the case in the reviews.")
 
 
-async def _draft(request: Request, intake_id: UUID) -> Content:
+async def _draft(request: Request, intake_id: UUID) -> tuple[CaseFile, Content]:
     database: Database = request.app.state.database
     async with database.connection() as connection:
         file = await cases.read(connection, intake_id)
         if file is None or file.proposal is None:
             raise nowhere()
-        return handlers.drawn(file, await documents.next_number(connection, intake_id), datetime.now(UTC))
+        return file, handlers.drawn(file, await documents.next_number(connection, intake_id), datetime.now(UTC))
 
 
 @asynccontextmanager

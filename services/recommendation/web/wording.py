@@ -1,7 +1,12 @@
 """The words for what was proposed."""
 
+from collections.abc import Mapping
+from typing import Any
+
+from services.recommendation.domain.blueprint import EditAction
 from services.recommendation.domain.blueprint_rules import Kind as LineKind
 from services.recommendation.domain.blueprint_rules import Level as RiskLevel
+from services.recommendation.domain.blueprint_rules import Party
 from services.recommendation.domain.offer import Kind
 from services.recommendation.store.cases import CaseFile, Queued
 from shared.contracts.assessment import Strength
@@ -68,7 +73,24 @@ COLUMNS: dict[LineKind, tuple[tuple[str, str], ...]] = {
 }
 """What each kind of line in a blueprint says, as columns of a label and the field; points are no table."""
 
+FIELDS: dict[LineKind, tuple[tuple[str, str], ...]] = {
+    **COLUMNS,
+    "point": (("Heading", "title"), ("Text", "text")),
+    "role": (("On whose side", "party"), *COLUMNS["role"]),
+}
+"""What is asked of whoever writes a line of each kind, likewise."""
+
+EDITED: dict[EditAction, str] = {
+    "add": "added it",
+    "change": "changed it",
+    "drop": "dropped it",
+    "undo": "took the last edit back",
+}
+
+PARTIES: dict[Party, str] = {"client": "Client's side", "vendor": "Our side"}
 RISK_LEVELS: dict[RiskLevel, str] = {"watch": "Watch", "raised": "Raised", "high": "High"}
+CHOICES: dict[str, Mapping[Any, str]] = {"party": PARTIES, "level": RISK_LEVELS}
+"""The words of the fields that are chosen from a list."""
 
 
 def heading(case: CaseFile) -> str:

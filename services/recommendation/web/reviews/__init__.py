@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter
 
-from services.recommendation.web.reviews import case, decisions, queue
+from services.recommendation.web.reviews import case, decisions, lines, queue
 
 MAX_FORM_BYTES = 65_536
 
 router = APIRouter(prefix="/reviews", max_body_size=MAX_FORM_BYTES, include_in_schema=False)
-for part in (queue, case, decisions):
+for part in (queue, case, decisions, lines):
     router.include_router(part.router)

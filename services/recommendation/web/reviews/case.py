@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from services.recommendation import handlers
+from services.recommendation.domain.lines import EDITABLE
 from services.recommendation.domain.release import OUT
 from services.recommendation.domain.review import DECIDED, WAITING
 from services.recommendation.handlers import PLAYBOOKS
@@ -79,7 +80,10 @@ async def show(
         beliefs=firmness.beliefs(assessment.central_weights) if assessment else [],
         blueprint=handlers.blueprint_of(file),
         columns=wording.COLUMNS,
-        risk_levels=wording.RISK_LEVELS,
+        fields=wording.FIELDS,
+        choices=wording.CHOICES,
+        edited=wording.EDITED,
+        may_edit=file.state in EDITABLE and staff.may("account_manager"),
         playbook=playbook,
         models=models,
         forms=forms,
