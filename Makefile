@@ -1,10 +1,11 @@
 # Gets uv by itself where it is missing; needs Python 3.11 or later, make and git.
 UV := $(or $(shell command -v uv),.tools/bin/uv)
+CATALOGUES := shared/language/locale
 SEED ?= 1
 SECONDS ?= 120
 export UV_LINK_MODE ?= copy
 
-.PHONY: help install run demo test check chaos bench
+.PHONY: help install run demo test check messages chaos bench
 .DEFAULT_GOAL := help
 
 help: ## show what can be made
@@ -31,6 +32,12 @@ check: install ## format, lint, types, imports
 	$(UV) run --frozen --no-sync ruff check .
 	$(UV) run --frozen --no-sync mypy
 	$(UV) run --frozen --no-sync lint-imports
+
+messages: install ## collect the texts of all pages, and hand the new ones to every language's catalogue
+	$(UV) run --frozen --no-sync pybabel --quiet extract --mapping pyproject.toml --keyword gettext_noop --omit-header --add-location file \
+		--sort-by-file --output-file $(CATALOGUES)/messages.pot services shared
+	if ls $(CATALOGUES)/*/LC_MESSAGES/messages.po >/dev/null 2>&1; then \
+		$(UV) run --frozen --no-sync pybabel --quiet update --no-fuzzy-matching --input-file $(CATALOGUES)/messages.pot --output-dir $(CATALOGUES); fi
 
 chaos: install ## fault schedules under load, ending in a ledger check; SEED=1 SECONDS=120
 	$(UV) run --frozen --no-sync pytest -m chaos tests/chaos --seed $(SEED) --seconds $(SECONDS) $(ARGS)

@@ -1,37 +1,50 @@
 """How every page looks: one base template, its pieces, and the files they need, under each service's own prefix."""
 
 import hashlib
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from functools import cache
+from datetime import UTC, datetime
+from functools import cache, partial
 from pathlib import Path
-from unicodedata import normalize
 
-from babel import Locale
-from babel.dates import format_date, format_datetime, format_timedelta
-from babel.numbers import format_decimal
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from shared import questionnaire
+from shared.language import ENGLISH, Language
+from shared.pages import formats
 from shared.pages.drawings import head_to_head, outlook_parts, sampling_error, two_bars
 
 STATIC = Path(__file__).parent / "static"
-LANGUAGE = "en"
-# Babel also names unions, exceptional reservations and private codes.
-NOT_COUNTRIES = frozenset(("AC", "CP", "CQ", "DG", "EA", "EU", "EZ", "IC", "QO", "TA", "UN", "XA", "XB", "XK", "ZZ"))
+FORMATS: dict[str, Callable[..., str]] = {
+    read.__name__: read
+    for read in (
+        formats.translated,
+        formats.ago,
+        formats.exact,
+        formats.day,
+        formats.number,
+        formats.grouped,
+        formats.of_hundred,
+        formats.words,
+        formats.country,
+        formats.question_text,
+        formats.question_why,
+        formats.level_text,
+    )
+}
+DRAWINGS: dict[str, Callable[..., object]] = {
+    drawing.__name__: drawing for drawing in (two_bars, head_to_head, outlook_parts, sampling_error)
+}
 
 
 @dataclass(frozen=True)
 class Pages:
-    """The templates of one service, on top of the shared ones."""
+    """The templates of one service, on top of the shared ones, in each language."""
 
-    environment: Environment
+    environment: Callable[[Language], Environment]
 
     def render(
         self,
@@ -43,9 +56,19 @@ class Pages:
         headers: Mapping[str, str] | None = None,
         **context: object,
     ) -> HTMLResponse:
-        """The page as a response. Templates also see `request`, `status`, and `now` unless `context` brings its own."""
+        """The page as a response, in the request's language.
+
+        Templates also see `request`, `status`, and `now` unless `context` brings its own.
+        """
         values = {"now": datetime.now(UTC)} | context | {"request": request, "status": status}
-        return HTMLResponse(self.environment.get_template(template).render(values), status, headers)
+        environment = self.environment(language_of(request))
+        return HTMLResponse(environment.get_template(template).render(values), status, headers)
+
+
+def language_of(request: Request) -> Language:
+    """The language that a request is answered in: what its route has set as `request.state.language`, else English."""
+    found: Language = getattr(request.state, "language", ENGLISH)
+    return found
 
 
 def pages(package: str, static: str) -> Pages:
@@ -54,32 +77,30 @@ def pages(package: str, static: str) -> Pages:
     def asset(name: str) -> str:
         return f"{static}/{name}?v={digest(name)}"
 
-    environment = Environment(
-        loader=ChoiceLoader([PackageLoader(package), PackageLoader(__name__)]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        extensions=["jinja2.ext.i18n"],
-    )
-    environment.install_null_translations(newstyle=True)  # type: ignore[attr-defined]  # added by the i18n extension
-    environment.filters |= {
-        "ago": ago,
-        "exact": exact,
-        "day": day,
-        "number": number,
-        "of_hundred": of_hundred,
-        "words": words,
-        "country": country,
-        "question_text": question_text,
-        "question_why": question_why,
-        "level_text": level_text,
-        "two_bars": two_bars,
-        "head_to_head": head_to_head,
-        "outlook_parts": outlook_parts,
-        "sampling_error": sampling_error,
-    }
-    environment.globals |= {"asset": asset, "countries": countries, "staff": None, "layout": "wide"}
+    @cache
+    def environment(language: Language) -> Environment:
+        made = Environment(
+            loader=ChoiceLoader([PackageLoader(package), PackageLoader(__name__)]),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            extensions=["jinja2.ext.i18n"],
+        )
+        made.install_gettext_translations(  # type: ignore[attr-defined]  # added by the i18n extension
+            language.translations, newstyle=True
+        )
+        made.filters |= {name: partial(read, language=language) for name, read in FORMATS.items()}
+        made.filters |= DRAWINGS
+        made.globals |= {
+            "asset": asset,
+            "countries": partial(formats.countries, language),
+            "language": language,
+            "staff": None,
+            "layout": "wide",
+        }
+        return made
+
     return Pages(environment)
 
 
@@ -102,68 +123,3 @@ def static_app() -> StaticFiles:
 def digest(name: str) -> str:
     """The first digits of a static file's SHA-256."""
     return hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:10]
-
-
-def ago(moment: datetime, now: datetime) -> str:
-    """How far a moment lies before or after `now`, in words."""
-    if abs(now - moment) < timedelta(minutes=1):
-        return "just now"
-    return format_timedelta(moment - now, add_direction=True, locale=LANGUAGE)
-
-
-def exact(moment: datetime) -> str:
-    """Day and minute in UTC: `22 November 2026, 21:53 UTC`."""
-    return format_datetime(moment.astimezone(UTC), "d MMMM y, HH:mm 'UTC'", locale=LANGUAGE)
-
-
-def day(moment: date) -> str:
-    """`22 November 2026`; of a time, its day in UTC."""
-    return format_date(moment.astimezone(UTC) if isinstance(moment, datetime) else moment, "d MMMM y", locale=LANGUAGE)
-
-
-def number(value: float) -> str:
-    """One decimal."""
-    return format_decimal(value, "#,##0.0", locale=LANGUAGE)
-
-
-def of_hundred(share: float) -> str:
-    """A share of 0 to 1 as it is read: `79 of 100`. Only what is none or all is said to be."""
-    points = round(100 * share)
-    if points == 0 and share > 0:
-        return "fewer than 1 of 100"
-    if points == 100 and share < 1:
-        return "more than 99 of 100"
-    return f"{points} of 100"
-
-
-def words(key: str) -> str:
-    """A key as it is read: `finance_and_insurance` becomes `Finance and insurance`."""
-    return key.replace("_", " ").capitalize()
-
-
-@cache
-def countries() -> tuple[tuple[str, str], ...]:
-    """Code and name of the ISO 3166-1 countries, by name."""
-    named = ((str(code), str(name)) for code, name in Locale(LANGUAGE).territories.items())
-    found = (pair for pair in named if re.fullmatch("[A-Z]{2}", pair[0]) and pair[0] not in NOT_COUNTRIES)
-    return tuple(sorted(found, key=lambda pair: normalize("NFKD", pair[1]).encode("ascii", "ignore")))
-
-
-def country(code: str) -> str:
-    """The name of a country by its ISO 3166-1 code."""
-    return str(Locale(LANGUAGE).territories[code])
-
-
-def question_text(question: str, version: str) -> str:
-    """The words of a question in a version of the questionnaire."""
-    return questionnaire.load(version).question(question).text
-
-
-def question_why(question: str, version: str) -> str:
-    """Why a question is asked."""
-    return questionnaire.load(version).question(question).why
-
-
-def level_text(level: str, question: str, version: str) -> str:
-    """The words of an answer to a question, or of not knowing."""
-    return questionnaire.load(version).question(question).level_text(level)

@@ -9,6 +9,8 @@ from typing import Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from shared.language import gettext_noop
+
 PUBLISHED = "2026-12"
 UNKNOWN = "unknown"
 
@@ -36,7 +38,7 @@ class Question(_Part):
 
     def level_text(self, key: str) -> str:
         """The words of a level, or of not knowing."""
-        return next((level.text for level in self.levels if level.key == key), "Not known yet")
+        return next((level.text for level in self.levels if level.key == key), gettext_noop("Not known yet"))
 
 
 class DimensionText(_Part):

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import postgres
 from shared.access import COOKIE, SECURE_COOKIE, NotAllowed, NotSignedIn
+from shared.language import gettext_noop
 from shared.service.http import Problem
 from shared.service.settings import Settings
 
@@ -82,20 +83,35 @@ def _problem(scope: Scope, error: Exception) -> Problem:
             return Problem(422, "Some fields need another value", f"{fault['loc'][-1]}: {advice}")
         case HTTPException(status_code=404):
             return Problem(
-                404, "There is nothing at this address", "Check the address, or start again from the front page."
+                404,
+                gettext_noop("There is nothing at this address"),
+                gettext_noop("Check the address, or start again from the front page."),
             )
         case HTTPException():
-            return Problem(error.status_code, "That does not work here", str(error.detail))
+            return Problem(error.status_code, gettext_noop("That does not work here"), str(error.detail))
         case asyncpg.DataError():
-            return Problem(422, "Some fields need another value", "A value holds characters that cannot be stored.")
+            advice = gettext_noop("A value holds characters that cannot be stored.")
+            return Problem(422, gettext_noop("Some fields need another value"), advice)
         case ClientDisconnect():
-            return Problem(400, "Broken off", "The request ended before all of it was here. Send it again.")
+            return Problem(
+                400,
+                gettext_noop("Broken off"),
+                gettext_noop("The request ended before all of it was here. Send it again."),
+            )
         case _ if postgres.is_transient(error):
             log.warning("request.postponed", route=_route(scope), error=type(error).__name__)
-            return Problem(503, "Busy at this moment", "Nothing was lost. Try again in a few seconds.")
+            return Problem(
+                503,
+                gettext_noop("Busy at this moment"),
+                gettext_noop("Nothing was lost. Try again in a few seconds."),
+            )
         case _:
             log.error("request.failed", route=_route(scope), exc_info=error)
-            return Problem(500, "Something broke here", "The fault is ours and has been noted. Try again, or tell us.")
+            return Problem(
+                500,
+                gettext_noop("Something broke here"),
+                gettext_noop("The fault is ours and has been noted. Try again, or tell us."),
+            )
 
 
 def _is_api(path: str) -> bool:
@@ -132,7 +148,11 @@ class Edge:
 
         request = Request(scope, receive)
         if _is_cross_site_write(request):
-            refusal = Problem(403, "That came from another site", "Open the page here and send it again.")
+            refusal = Problem(
+                403,
+                gettext_noop("That came from another site"),
+                gettext_noop("Open the page here and send it again."),
+            )
             await (await _refuse(request, refusal))(scope, receive, send_with_headers)
         else:
             try:

@@ -39,8 +39,10 @@ from shared.contracts.assessment import (
     Verdict,
 )
 from shared.contracts.recommendation import ProposalState
-from shared.pages import Pages, ago, countries, country, exact, number, of_hundred, pages, static_app, words
+from shared.language import ENGLISH
+from shared.pages import Pages, pages, static_app
 from shared.pages.drawings import head_to_head, outlook_parts, sampling_error, two_bars
+from shared.pages.formats import ago, countries, country, exact, number, of_hundred, words
 from shared.questionnaire import PUBLISHED, load
 
 PACKAGE = Path(shared.pages.__file__).parent
@@ -435,7 +437,7 @@ def test_a_head_to_head_chart_puts_execution_left_and_continuity_right_of_its_co
 
 
 def render(gallery: Pages, source: str, **context: object) -> str:
-    text = gallery.environment.from_string(source).render(context)
+    text = gallery.environment(ENGLISH).from_string(source).render(context)
     return " ".join(re.sub("<[^>]+>", " ", text).split())
 
 
@@ -469,7 +471,7 @@ def test_contributions_of_no_answer_at_all_still_render(gallery: Pages) -> None:
 
 def test_what_a_person_typed_is_shown_as_text(gallery: Pages) -> None:
     source = '{% from "pieces/forms.html" import text_field %}{{ text_field("name", "Name", value) }}'
-    html = gallery.environment.from_string(source).render(value='"><script>alert(1)</script>')
+    html = gallery.environment(ENGLISH).from_string(source).render(value='"><script>alert(1)</script>')
     assert "&#34;&gt;&lt;script&gt;" in html
     assert "<script>" not in html
 
@@ -482,14 +484,14 @@ def test_attributes_stand_apart(client: TestClient, path: str) -> None:
 
 def test_an_error_is_tied_to_its_field(gallery: Pages) -> None:
     source = '{% from "pieces/forms.html" import text_field %}{{ text_field("name", "Name", hint="H", error="E") }}'
-    html = gallery.environment.from_string(source).render()
+    html = gallery.environment(ENGLISH).from_string(source).render()
     assert 'aria-describedby="name-hint name-error"' in html
     assert 'aria-invalid="true"' in html
 
 
 def test_an_answer_already_given_is_chosen(gallery: Pages) -> None:
     source = '{% from "pieces/forms.html" import question %}{{ question(q, "unknown") }}'
-    html = gallery.environment.from_string(source).render(q=load().question("aim"))
+    html = gallery.environment(ENGLISH).from_string(source).render(q=load().question("aim"))
     assert re.findall(r'value="(\w+)" checked', html) == ["unknown"]
 
 
@@ -513,7 +515,9 @@ def test_an_admin_finds_people_and_keys_and_is_in_one_place_at_a_time(gallery: P
     admin = Principal(UUID(int=1), UUID(int=2), Staff.name, ("admin",), 1)
     for path, here in (("/account/people/7", "People"), ("/account/keys", "API keys"), ("/account/", Staff.name)):
         request = Request({"type": "http", "path": path, "headers": [], "query_string": b"", "server": ("here", 80)})
-        page = gallery.environment.from_string('{% extends "base.html" %}').render(request=request, staff=admin)
+        page = (
+            gallery.environment(ENGLISH).from_string('{% extends "base.html" %}').render(request=request, staff=admin)
+        )
         places = re.findall(r'href="/account/[^"]*"( aria-current="true")?>([^<]+)<', page)
         assert [name for _, name in places] == ["People", "API keys", Staff.name]
         assert [name for current, name in places if current] == [here]
@@ -576,7 +580,7 @@ def test_a_question_that_moves_nothing_is_said_to(gallery: Pages) -> None:
     source = """{% from "pieces/outlook.html" import staff_verdicts, where_answers_lead %}
     {{ where_answers_lead(next, "2026-11", staff_verdicts, exact) }}"""
     ends = tuple(IfAnswered(answer=key, leading="continuity", share=1) for key in ("finish_and_stop", "steady_growth"))
-    template = gallery.environment.from_string(source)
+    template = gallery.environment(ENGLISH).from_string(source)
     for is_exact, sentence in (
         (True, "No answer to it would lead elsewhere."),
         (False, "In no way that was looked at does an answer to it lead elsewhere."),

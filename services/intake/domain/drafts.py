@@ -10,13 +10,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from services.intake.domain.submission import CONSENT_TEXT, Country, Email, Text
 from shared.contracts.intake import Answer, Company, Headcount, Industry
+from shared.language import ENGLISH, gettext_noop
 from shared.questionnaire import UNKNOWN, Questionnaire, load
 
 KEPT = timedelta(days=30)
 LINK = "draft"
 
 CONSENT_TEXTS = {
-    "2026-11": (
+    "2026-11": gettext_noop(
         "You may keep my answers and my contact details to prepare a recommendation, and write to me about it. "
         "I can have them erased at any time."
     )
@@ -31,14 +32,14 @@ COMPANY_FIELDS: dict[str, TypeAdapter[Any]] = {
     "contact_name": TypeAdapter(Text),
     "contact_email": TypeAdapter(Text),
 }
-CHOOSE = "Choose one of the answers on the page."
+CHOOSE = gettext_noop("Choose one of the answers on the page.")
 MISSING = {
-    "company_name": "Write your company's name.",
-    "headcount": "Choose how many people work at your company.",
-    "industry": "Choose the industry that is nearest to yours.",
-    "country": "Choose the country your company is based in.",
-    "contact_name": "Write your name, so that we know whom to answer.",
-    "contact_email": "Write your e-mail address, so that we can answer you.",
+    "company_name": gettext_noop("Write your company's name."),
+    "headcount": gettext_noop("Choose how many people work at your company."),
+    "industry": gettext_noop("Choose the industry that is nearest to yours."),
+    "country": gettext_noop("Choose the country your company is based in."),
+    "contact_name": gettext_noop("Write your name, so that we know whom to answer."),
+    "contact_email": gettext_noop("Write your e-mail address, so that we can answer you."),
 }
 
 
@@ -59,12 +60,13 @@ NOTHING = Entry()
 
 @dataclass(frozen=True)
 class Draft:
-    """A questionnaire being answered, on the version it began with."""
+    """A questionnaire being answered, on the version and in the language it began with."""
 
     id: UUID
     questionnaire: Questionnaire
     expires_at: datetime
     sent_at: datetime | None
+    language: str
     entries: Mapping[str, Entry]
 
     def entry(self, field: str) -> Entry:
@@ -105,9 +107,9 @@ class Draft:
         return needed
 
 
-def begin(draft_id: UUID, now: datetime) -> Draft:
-    """An empty draft on the published questionnaire."""
-    return Draft(draft_id, load(), now + KEPT, None, {})
+def begin(draft_id: UUID, now: datetime, language: str = ENGLISH.tag) -> Draft:
+    """An empty draft on the published questionnaire, in the language of whoever answers."""
+    return Draft(draft_id, load(), now + KEPT, None, language, {})
 
 
 def kept(field: str, value: str, questionnaire: Questionnaire) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from uuid import UUID, uuid5
 
 from services.intake.domain.submission import is_email
+from shared.language import ENGLISH
 
 Kind = Literal[
     "resume",
@@ -63,6 +64,7 @@ class Addressee:
     state: str | None
     expires_at: datetime | None
     link_id: str | None
+    language: str = ENGLISH.tag
 
 
 def mail_id(kind: Kind, about: UUID, detail: Mapping[str, Any]) -> UUID:

@@ -19,10 +19,12 @@ from shared.contracts.intake import (
     IntakeSubmitted,
     Submission,
 )
+from shared.language import gettext_noop
 from shared.questionnaire import PUBLISHED, UNKNOWN, Questionnaire, load
 
 CONSENT_TEXT = "2026-11"
 MAX_TEXT = 200
+TOO_LONG = gettext_noop("Use at most 200 characters.")
 
 
 class UnknownIntake(Exception):
@@ -47,11 +49,11 @@ class RevisionClosed(Exception):
 def _plain(text: str) -> str:
     text = unicodedata.normalize("NFC", text).strip()
     if not text:
-        raise ValueError("Fill this in.")
+        raise ValueError(gettext_noop("Fill this in."))
     if len(text) > MAX_TEXT:
-        raise ValueError(f"Use at most {MAX_TEXT} characters.")
+        raise ValueError(TOO_LONG)
     if any(unicodedata.category(character) in ("Cc", "Cs", "Co") for character in text):
-        raise ValueError("It holds characters that cannot be shown. Type it again.")
+        raise ValueError(gettext_noop("It holds characters that cannot be shown. Type it again."))
     return text
 
 
@@ -65,7 +67,7 @@ def _email(address: str) -> str:
     try:
         return validate_email(_plain(address), check_deliverability=False).normalized
     except EmailNotValidError as error:
-        raise ValueError("Give an e-mail address such as name@company.com.") from error
+        raise ValueError(gettext_noop("Give an e-mail address such as name@company.com.")) from error
 
 
 def is_email(text: str) -> bool:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
+from functools import cache, partial
 from typing import Any
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
@@ -19,7 +20,8 @@ from pydantic import SecretStr
 from services.intake.domain import drafts
 from services.intake.domain.mail import Addressee, Kind, Mail
 from shared import access
-from shared.pages import LANGUAGE, day
+from shared.language import Language, language
+from shared.pages.formats import day
 from shared.service import Settings
 
 SEND_SECONDS = 45
@@ -51,7 +53,8 @@ def compose(mail: Mail, addressee: Addressee, settings: Settings, *, shows_link:
     }
     if link_id := mail.detail.get("link_id", addressee.link_id):
         values["document"] = _address(settings, "d", access.DOCUMENT_LINK, UUID(link_id))
-    subject, text = _templates.get_template(f"{mail.kind}.txt").render(values).split("\n", 1)
+    templates = _environment(language(addressee.language))
+    subject, text = templates.get_template(f"{mail.kind}.txt").render(values).split("\n", 1)
     message = EmailMessage()
     message["Message-ID"] = f"<{mail.id}.{mail.issue}@{urlsplit(settings.public_url).hostname}>"
     message["Date"] = format_datetime(datetime.now(UTC))
@@ -102,17 +105,18 @@ def _address(settings: Settings, place: str, purpose: str, link_id: UUID) -> str
     return f"{settings.public_url.rstrip('/')}/{place}/{token}"
 
 
-def _local(moment: str, zone: str) -> str:
+def _local(moment: str, zone: str, language: Language) -> str:
     """An ISO time as people in a time zone say it: `Tuesday, 24 November 2026, 15:00 (GMT+01:00)`."""
     pattern = "EEEE, d MMMM y, HH:mm '('ZZZZ')'"
-    return dates.format_datetime(datetime.fromisoformat(moment), pattern, ZoneInfo(zone), LANGUAGE)
+    return dates.format_datetime(datetime.fromisoformat(moment), pattern, ZoneInfo(zone), language.locale)
 
 
-def _day(moment: datetime | str) -> str:
-    return day(datetime.fromisoformat(moment) if isinstance(moment, str) else moment)
+def _day(moment: datetime | str, language: Language) -> str:
+    return day(datetime.fromisoformat(moment) if isinstance(moment, str) else moment, language)
 
 
-def _environment() -> Environment:
+@cache
+def _environment(language: Language) -> Environment:
     environment = Environment(
         loader=PackageLoader(__package__),
         autoescape=False,  # noqa: S701 - plain text
@@ -122,9 +126,6 @@ def _environment() -> Environment:
         extensions=["jinja2.ext.i18n"],
     )
     installed: Any = environment
-    installed.install_null_translations(newstyle=True)
-    environment.filters |= {"day": _day, "local": _local}
+    installed.install_gettext_translations(language.translations, newstyle=True)
+    environment.filters |= {"day": partial(_day, language=language), "local": partial(_local, language=language)}
     return environment
-
-
-_templates = _environment()

@@ -12,10 +12,11 @@ from shared.questionnaire import load
 async def add(connection: Connection, draft: Draft) -> None:
     """Store a draft that has just begun."""
     await connection.execute(
-        "insert into draft (id, questionnaire, expires_at) values ($1, $2, $3)",
+        "insert into draft (id, questionnaire, expires_at, language) values ($1, $2, $3, $4)",
         draft.id,
         draft.questionnaire.version,
         draft.expires_at,
+        draft.language,
     )
 
 
@@ -42,6 +43,7 @@ async def _draft(connection: Connection, draft_id: UUID, locking: str) -> Draft 
         questionnaire=load(row["questionnaire"]),
         expires_at=row["expires_at"],
         sent_at=row["sent_at"],
+        language=row["language"],
         entries={entry["field"]: Entry(entry["value"], entry["seq"]) for entry in entries},
     )
 

@@ -121,11 +121,11 @@ async def addressee(connection: Connection, about: UUID) -> Addressee | None:
             null::timestamptz as expires_at, (
                 select detail ->> 'link_id' from timeline where timeline.intake_id = intake.id
                     and topic = 'recommendation.released.v1' order by at desc limit 1
-            ) as link_id
+            ) as link_id, intake.language
         from intake join revision on revision.intake_id = intake.id and revision.revision = intake.revision
         where intake.id = $1
         union all
-        select name.value, email.value, company.value, null, expires_at, null
+        select name.value, email.value, company.value, null, expires_at, null, draft.language
         from draft
             left join draft_entry name on name.draft_id = draft.id and name.field = 'contact_name'
             left join draft_entry email on email.draft_id = draft.id and email.field = 'contact_email'
@@ -137,7 +137,9 @@ async def addressee(connection: Connection, about: UUID) -> Addressee | None:
     if row is None:
         return None
     known = {field: row[field] or "" for field in ("name", "email", "company")}
-    return Addressee(**known, state=row["state"], expires_at=row["expires_at"], link_id=row["link_id"])
+    return Addressee(
+        **known, state=row["state"], expires_at=row["expires_at"], link_id=row["link_id"], language=row["language"]
+    )
 
 
 async def forget(connection: Connection, about: UUID) -> None:

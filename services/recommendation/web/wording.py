@@ -11,7 +11,7 @@ from services.recommendation.domain.offer import Kind
 from services.recommendation.store.cases import CaseFile, Queued
 from shared.contracts.assessment import Strength
 from shared.contracts.recommendation import DeclineReason, Model
-from shared.pages import of_hundred
+from shared.pages.formats import of_hundred
 
 FITS: dict[Model, str] = {
     "dedicated_team": "A dedicated team fits",

@@ -10,12 +10,20 @@ from fastapi.responses import RedirectResponse
 from services.intake.domain.drafts import KEPT, LINK, Draft
 from services.intake.store import drafts, intakes
 from shared import access
+from shared.language import gettext_noop, language, preferred
+from shared.pages import language_of
 from shared.postgres import Connection, Database
 from shared.service import Problem, Settings
 from shared.service.http import read_body
 
 MAX_FIELDS = 200
-START_AGAIN = {"label": "Start again", "href": "/"}
+LOAD_AGAIN = gettext_noop("Load the page again and send it from there.")
+START_AGAIN = {"label": gettext_noop("Start again"), "href": "/"}
+
+
+async def speak(request: Request) -> None:
+    """Answer in the language that suits the browser; a draft keeps to the one it began with."""
+    request.state.language = preferred(request.headers.get("accept-language", ""))
 
 
 def token_of(request: Request, draft_id: UUID) -> str:
@@ -28,13 +36,13 @@ async def opened(request: Request, token: str) -> Draft:
     draft_id = _draft_id(request, token)
     database: Database = request.app.state.database
     async with database.connection() as connection:
-        return await _still_there(connection, draft_id, await drafts.find(connection, draft_id))
+        return await _still_there(request, connection, draft_id, await drafts.find(connection, draft_id))
 
 
 async def locked(request: Request, connection: Connection, token: str) -> Draft:
     """The same, held until the transaction ends."""
     draft_id = _draft_id(request, token)
-    return await _still_there(connection, draft_id, await drafts.lock(connection, draft_id))
+    return await _still_there(request, connection, draft_id, await drafts.lock(connection, draft_id))
 
 
 def refuse_if_sent(draft: Draft) -> None:
@@ -42,8 +50,10 @@ def refuse_if_sent(draft: Draft) -> None:
     if draft.sent_at:
         raise Problem(
             409,
-            "Your answers were sent already",
-            "This change was not taken. Tell it to the account manager who writes to you, and it will be put right.",
+            gettext_noop("Your answers were sent already"),
+            gettext_noop(
+                "This change was not taken. Tell it to the account manager who writes to you, and it will be put right."
+            ),
         )
 
 
@@ -53,12 +63,12 @@ async def posted(request: Request) -> dict[str, str]:
         text = (await read_body(request)).decode()
         return dict(parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS))
     except ValueError as error:
-        raise Problem(400, "That could not be read", "Load the page again and send it from there.") from error
+        raise Problem(400, gettext_noop("That could not be read"), LOAD_AGAIN) from error
 
 
 def not_this_form() -> Problem:
     """The refusal of a form that no page of ours sends."""
-    return Problem(422, "That is not this page's form", "Load the page again and send it from there.")
+    return Problem(422, gettext_noop("That is not this page's form"), LOAD_AGAIN)
 
 
 def to(token: str, place: str) -> Response:
@@ -71,28 +81,32 @@ def _draft_id(request: Request, token: str) -> UUID:
     if draft_id is None:
         raise Problem(
             404,
-            "This address opens no questionnaire",
-            "Part of it may be missing. Copy the whole address, or start again from the front page.",
+            gettext_noop("This address opens no questionnaire"),
+            gettext_noop("Part of it may be missing. Copy the whole address, or start again from the front page."),
             action=START_AGAIN,
         )
     return draft_id
 
 
-async def _still_there(connection: Connection, draft_id: UUID, draft: Draft | None) -> Draft:
+async def _still_there(request: Request, connection: Connection, draft_id: UUID, draft: Draft | None) -> Draft:
     if draft is None and await intakes.status(connection, draft_id) is not None:
         raise Problem(
             410,
-            "Everything you had sent is erased",
-            "It was deleted on request, and nothing of it is left here. You can start again at any time.",
+            gettext_noop("Everything you had sent is erased"),
+            gettext_noop("It was deleted on request, and nothing of it is left here. You can start again at any time."),
             action=START_AGAIN,
         )
     if draft is None or (draft.sent_at is None and draft.expires_at < datetime.now(UTC)):
         raise Problem(
             410,
-            "This address has run out",
-            f"Answers that are not sent within {KEPT.days} days are deleted. You can start again at any time.",
+            gettext_noop("This address has run out"),
+            language_of(request).gettext(
+                "Answers that are not sent within %(days)s days are deleted. You can start again at any time.",
+                days=KEPT.days,
+            ),
             action=START_AGAIN,
         )
+    request.state.language = language(draft.language)
     return draft
 
 

@@ -10,13 +10,14 @@ from services.intake.domain.submission import CONSENT_TEXT, ConsentForm, Contact
 from services.intake.store import drafts, intakes
 from services.intake.web.questionnaire.draft import locked, not_this_form, opened, posted, to
 from services.intake.web.questionnaire.steps import REVIEW, fields_of, slugs_of
-from services.intake.web.questionnaire.wording import asked_back, day, line
-from shared.pages import Pages, words
+from services.intake.web.questionnaire.wording import asked_back, line
+from shared.language import gettext_noop
+from shared.pages import Pages, language_of
 from shared.postgres import Connection, Database
 
 router = APIRouter()
 
-AGREE = "Tick the box to let us keep your answers. Without it we cannot take them."
+AGREE = gettext_noop("Tick the box to let us keep your answers. Without it we cannot take them.")
 
 
 @router.get("/q/{token}/review")
@@ -52,7 +53,7 @@ async def _accept(connection: Connection, draft: Draft, now: datetime) -> None:
         given=draft.given,
         company=draft.company,
         channel="web",
-        language="en",
+        language=draft.language,
         now=now,
     )
     await intakes.accept(
@@ -109,7 +110,7 @@ def _review(
     is_agreed: bool = False,
     errors: Mapping[str, str] | None = None,
 ) -> Response:
-    questionnaire, slugs = draft.questionnaire, slugs_of(draft.questionnaire)
+    questionnaire, slugs, language = draft.questionnaire, slugs_of(draft.questionnaire), language_of(request)
     completed = questionnaire.completed(draft.answers)
     pages: Pages = request.app.state.pages
     return pages.render(
@@ -120,7 +121,7 @@ def _review(
         sent_at=draft.sent_at,
         step=len(slugs),
         groups=[
-            (slug, words(slug), [line(draft, field) for field in fields_of(questionnaire, slug)])
+            (slug, [line(language, draft, field) for field in fields_of(questionnaire, slug)])
             for slug in slugs
             if slug != REVIEW
         ],
@@ -129,5 +130,5 @@ def _review(
         consent_version=CONSENT_TEXT,
         is_agreed=is_agreed,
         errors=errors or {},
-        kept_until=day(draft.expires_at),
+        kept_until=draft.expires_at,
     )

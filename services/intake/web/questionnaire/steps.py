@@ -25,8 +25,9 @@ from services.intake.domain.drafts import (
 from services.intake.domain.submission import MAX_TEXT
 from services.intake.store import drafts
 from services.intake.web.questionnaire.draft import locked, not_this_form, opened, posted, refuse_if_sent, to, token_of
-from services.intake.web.questionnaire.wording import HEADCOUNTS, INDUSTRIES, answered, asked, day
-from shared.pages import Pages
+from services.intake.web.questionnaire.wording import answered, asked, headcounts, industries
+from shared.language import gettext_noop
+from shared.pages import Pages, language_of
 from shared.postgres import Database
 from shared.questionnaire import Questionnaire, load
 from shared.service import Problem, read_json
@@ -36,6 +37,8 @@ router = APIRouter()
 COMPANY, REVIEW = "company", "review"
 NEXT, BACK = "next", "back"
 SEQ = "seq."
+ON_THIS_PAGE = gettext_noop("On this page: %(answer)s")
+IN_ANOTHER_WINDOW = gettext_noop("In another window: %(answer)s")
 MAX_SEQ = 2**31 - 1
 
 SCRIPT = (files("services.intake.web") / "static" / "drafts.js").read_bytes()
@@ -62,7 +65,7 @@ async def front(request: Request) -> Response:
 @router.post("/q/")
 async def start(request: Request) -> Response:
     """Begin a draft under an address of its own."""
-    draft = begin(uuid7(), datetime.now(UTC))
+    draft = begin(uuid7(), datetime.now(UTC), language_of(request).tag)
     database: Database = request.app.state.database
     async with database.connection() as connection:
         await drafts.add(connection, draft)
@@ -161,7 +164,11 @@ def fields_of(questionnaire: Questionnaire, slug: str) -> tuple[str, ...]:
         return tuple(COMPANY_FIELDS)
     fields = tuple(question.id for question in questionnaire.questions if question.dimension.lower() == slug)
     if not fields:
-        raise Problem(404, "There is nothing at this address", "Check the address, or start again from the front page.")
+        raise Problem(
+            404,
+            gettext_noop("There is nothing at this address"),
+            gettext_noop("Check the address, or start again from the front page."),
+        )
     return fields
 
 
@@ -184,20 +191,22 @@ def _page(
     disputed: Mapping[str, str] | None = None,
 ) -> Response:
     """A step: what its fields hold or what was typed, what is asked about it, and both values where two differ."""
-    questionnaire, fields, slugs = (
-        draft.questionnaire,
-        fields_of(draft.questionnaire, slug),
-        slugs_of(draft.questionnaire),
-    )
+    questionnaire, language = draft.questionnaire, language_of(request)
+    fields, slugs = fields_of(questionnaire, slug), slugs_of(questionnaire)
     stored = {field: draft.entry(field).value for field in fields}
     disputes = {
         field: [
-            (here, f"On this page: {answered(questionnaire, field, here)}"),
-            (stored[field], f"In another window: {answered(questionnaire, field, stored[field])}"),
+            (value, language.gettext(place, answer=answered(language, questionnaire, field, value)))
+            for place, value in ((ON_THIS_PAGE, here), (IN_ANOTHER_WINDOW, stored[field]))
         ]
         for field, here in (disputed or {}).items()
     }
-    asks = {field: f"Choose which answer stands: {asked(questionnaire, field)}" for field in disputes}
+    asks = {
+        field: language.gettext(
+            "Choose which answer stands: %(question)s", question=asked(language, questionnaire, field)
+        )
+        for field in disputes
+    }
     asks |= errors or {}
     pages: Pages = request.app.state.pages
     return pages.render(
@@ -210,15 +219,15 @@ def _page(
         steps=len(slugs),
         dimension=next((part for part in questionnaire.dimensions if part.key.lower() == slug), None),
         questions=[questionnaire.question(field) for field in fields if field not in COMPANY_FIELDS],
-        asked={field: asked(questionnaire, field) for field in fields},
+        asked={field: asked(language, questionnaire, field) for field in fields},
         values={**stored, **(typed or {})},
         seqs={field: draft.entry(field).seq for field in fields},
         disputes=disputes,
         errors={field: asks[field] for field in fields if field in asks},
         returns=returns,
-        headcounts=list(HEADCOUNTS.items()),
-        industries=INDUSTRIES,
+        headcounts=headcounts(language),
+        industries=industries(language),
         max_text=MAX_TEXT,
-        kept_until=day(draft.expires_at),
+        kept_until=draft.expires_at,
         script=SCRIPT_ADDRESS,
     )
