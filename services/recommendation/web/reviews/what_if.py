@@ -17,7 +17,8 @@ from services.recommendation.web.callers import Reader
 from services.recommendation.web.reviews.case import nowhere
 from shared.contracts.assessment import Assessment, Score, Verdict
 from shared.contracts.intake import Answer
-from shared.pages import Pages, number, words
+from shared.pages import Pages
+from shared.pages.formats import number, words
 from shared.postgres import Database
 from shared.questionnaire import PUBLISHED, Questionnaire, load
 from shared.service import Problem
