@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import TypeAdapter, ValidationError
 
 from services.intake.domain.submission import CONSENT_TEXT, Country, Email, Text
-from shared.contracts.intake import Answer, Company, Headcount, Industry
+from shared.contracts.intake import Answer, Campaign, Channel, Company, Headcount, Industry
 from shared.language import ENGLISH, gettext_noop
 from shared.questionnaire import UNKNOWN, Questionnaire, load
 
@@ -56,11 +56,15 @@ class Entry:
 
 
 NOTHING = Entry()
+HOW, INFERRED = "how.", "inferred"
 
 
 @dataclass(frozen=True)
 class Draft:
-    """A questionnaire being answered, on the version and in the language it began with."""
+    """A questionnaire being answered, on the version and in the language it began with.
+
+    `made_by` began it where the prospect did not.
+    """
 
     id: UUID
     questionnaire: Questionnaire
@@ -68,6 +72,12 @@ class Draft:
     sent_at: datetime | None
     language: str
     entries: Mapping[str, Entry]
+    channel: Channel = "web"
+    made_by: UUID | None = None
+    maker: str | None = None
+    campaign: Campaign | None = None
+    opened_at: datetime | None = None
+    revoked_at: datetime | None = None
 
     def entry(self, field: str) -> Entry:
         """What a field holds."""
@@ -85,7 +95,12 @@ class Draft:
     @property
     def given(self) -> dict[str, Answer]:
         """The answers, as a submission takes them."""
-        return {question: Answer(level=level) for question, level in self.answers.items()}
+        return {
+            question: Answer(
+                level=level, confidence="inferred" if self.entry(HOW + question).value == INFERRED else "said"
+            )
+            for question, level in self.answers.items()
+        }
 
     @property
     def company(self) -> Company:
@@ -99,11 +114,8 @@ class Draft:
     def missing(self) -> dict[str, str]:
         """Field to what to do, for what the submission needs and does not have yet."""
         needed = {field: ask for field, ask in MISSING.items() if not self.entry(field).value}
-        if "contact_email" not in needed:
-            try:
-                TypeAdapter(Email).validate_python(self.entry("contact_email").value)
-            except ValidationError as error:
-                needed["contact_email"] = _advice(error)
+        if "contact_email" not in needed and (ask := unreachable(self.entry("contact_email").value)):
+            needed["contact_email"] = ask
         return needed
 
 
@@ -115,7 +127,7 @@ def begin(draft_id: UUID, now: datetime, language: str = ENGLISH.tag) -> Draft:
 def kept(field: str, value: str, questionnaire: Questionnaire) -> str:
     """The value as a draft keeps it: text that can be shown, or one of the field's choices. Raises NotKept."""
     if field not in COMPANY_FIELDS:
-        if value and questionnaire.refusals({field: value}):
+        if questionnaire.refusals({field: value or UNKNOWN}):
             raise NotKept(CHOOSE)
         return value
     if not value.strip():
@@ -127,11 +139,28 @@ def kept(field: str, value: str, questionnaire: Questionnaire) -> str:
     return text
 
 
+def unreachable(address: str) -> str | None:
+    """What to do about an address that no mail would reach, or None."""
+    try:
+        TypeAdapter(Email).validate_python(address)
+    except ValidationError as error:
+        return _advice(error)
+    return None
+
+
 def _advice(error: ValidationError) -> str:
     fault = error.errors()[0]
     if fault["type"] == "value_error":
         return str(fault["ctx"]["error"])
     return CHOOSE
+
+
+def later(entries: Mapping[str, Entry], given: Mapping[str, Entry]) -> dict[str, Entry]:
+    """What a script's save changes: the entries that are later than the stored one.
+
+    A script gives one more than the seq that it has seen, so what nobody has seen is never overwritten.
+    """
+    return {field: entry for field, entry in given.items() if entry.seq > entries.get(field, NOTHING).seq}
 
 
 @dataclass(frozen=True)

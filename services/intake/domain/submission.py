@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from services.intake.domain.countries import COUNTRIES
 from shared.contracts.intake import (
     Answer,
+    Campaign,
     Channel,
     Company,
     Confidence,
@@ -200,6 +201,7 @@ def submitted(
     language: str,
     now: datetime,
     author: UUID | None = None,
+    campaign: Campaign | None = None,
 ) -> IntakeSubmitted:
     """The fact that a revision was accepted; `author` is the colleague who took it down, if one did."""
     submission = Submission(
@@ -212,6 +214,7 @@ def submitted(
         language=language,
         submitted_at=now,
         author=author,
+        campaign=campaign,
     )
     return IntakeSubmitted(intake_id=intake_id, version=version, time=now, submission=submission)
 

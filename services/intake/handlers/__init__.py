@@ -62,6 +62,7 @@ async def revise(
         language=found.language,
         now=_now(),
         author=author,
+        campaign=found.campaign,
     )
     await intakes.add_revision(connection, fact, given)
     await outbox.say(connection, fact)

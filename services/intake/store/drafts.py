@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
-from services.intake.domain.drafts import Draft, Entry
+from services.intake.domain.drafts import COMPANY_FIELDS, KEPT, Draft, Entry
+from shared.contracts.intake import Campaign
 from shared.postgres import Connection, rows_affected
 from shared.questionnaire import load
 
@@ -12,12 +13,19 @@ from shared.questionnaire import load
 async def add(connection: Connection, draft: Draft) -> None:
     """Store a draft that has just begun."""
     await connection.execute(
-        "insert into draft (id, questionnaire, expires_at, language) values ($1, $2, $3, $4)",
+        """
+        insert into draft (id, questionnaire, expires_at, language, channel, made_by, campaign)
+        values ($1, $2, $3, $4, $5, $6, $7)
+        """,
         draft.id,
         draft.questionnaire.version,
         draft.expires_at,
         draft.language,
+        draft.channel,
+        draft.made_by,
+        None if draft.campaign is None else draft.campaign.model_dump(exclude_none=True),
     )
+    await keep(connection, draft.id, draft.entries)
 
 
 async def find(connection: Connection, draft_id: UUID) -> Draft | None:
@@ -27,12 +35,15 @@ async def find(connection: Connection, draft_id: UUID) -> Draft | None:
 
 async def lock(connection: Connection, draft_id: UUID) -> Draft | None:
     """A draft, held until the transaction ends, or None."""
-    return await _draft(connection, draft_id, "for update")
+    return await _draft(connection, draft_id, "for update of draft")
 
 
 async def _draft(connection: Connection, draft_id: UUID, locking: str) -> Draft | None:
     row = await connection.fetchrow(
-        f"select * from draft where id = $1 {locking}",  # noqa: S608 - the locking clause is one of two literals
+        f"""
+        select draft.*, staff.name as maker
+        from draft left join staff on staff.id = draft.made_by where draft.id = $1 {locking}
+        """,  # noqa: S608 - the locking clause is one of two literals
         draft_id,
     )
     if row is None:
@@ -45,6 +56,12 @@ async def _draft(connection: Connection, draft_id: UUID, locking: str) -> Draft 
         sent_at=row["sent_at"],
         language=row["language"],
         entries={entry["field"]: Entry(entry["value"], entry["seq"]) for entry in entries},
+        channel=row["channel"],
+        made_by=row["made_by"],
+        maker=row["maker"],
+        campaign=None if row["campaign"] is None else Campaign.model_validate(row["campaign"]),
+        opened_at=row["opened_at"],
+        revoked_at=row["revoked_at"],
     )
 
 
@@ -75,5 +92,25 @@ async def forget(connection: Connection, draft_id: UUID) -> None:
 
 
 async def drop_expired(connection: Connection, now: datetime) -> int:
-    """Delete what was never sent in time; the number of drafts that are gone."""
-    return rows_affected(await connection.execute("delete from draft where sent_at is null and expires_at < $1", now))
+    """Delete what was never sent in time; the number of drafts that are gone.
+
+    Of an invitation the answers go in time; whom it was for stays as long again, to be seen to have run out.
+    """
+    await connection.execute(
+        """
+        delete from draft_entry using draft
+        where draft.id = draft_id and channel = 'link' and sent_at is null and expires_at < $1 and field <> all($2)
+        """,
+        now,
+        list(COMPANY_FIELDS),
+    )
+    return rows_affected(
+        await connection.execute(
+            """
+            delete from draft where sent_at is null
+                and expires_at < $1::timestamptz - case when channel = 'link' then $2 else interval '0' end
+            """,
+            now,
+            KEPT,
+        )
+    )

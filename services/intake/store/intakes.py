@@ -10,7 +10,7 @@ import asyncpg
 from services.intake.domain.submission import ConsentForm, ContactForm
 from shared.contracts.assessment import Assessment, AssessmentCompleted
 from shared.contracts.base import IntakeEvent
-from shared.contracts.intake import Answer, Channel, Company, IntakeSubmitted
+from shared.contracts.intake import Answer, Campaign, Channel, Company, IntakeSubmitted
 from shared.contracts.recommendation import RecommendationEvent
 from shared.postgres import Connection
 
@@ -28,6 +28,7 @@ class IntakeStatus:
     channel: Channel
     language: str
     submitted_at: datetime
+    campaign: Campaign | None
     assessment: Assessment | None
     assignee_name: str | None
     is_stuck: bool
@@ -60,7 +61,7 @@ async def accept(
     fact: IntakeSubmitted,
     *,
     given: dict[str, Answer],
-    contact: ContactForm,
+    contact: ContactForm | None,
     consent: ConsentForm,
     caller: UUID,
     route: str,
@@ -83,8 +84,8 @@ async def accept(
             select true where $3::text is null or exists (select from answer)
         ), new as (
             insert into intake (id, channel, language, contact_name, contact_email, consent, revision, version,
-                                submitted_at, ask_again_at)
-            select $6, $7, $8, $9, $10, $11, $12, $13, $14::timestamptz, $14::timestamptz + interval '1 minute'
+                                submitted_at, ask_again_at, campaign)
+            select $6, $7, $8, $9, $10, $11, $12, $13, $14::timestamptz, $14::timestamptz + interval '1 minute', $22
             from first
             returning id
         ), answers as (
@@ -107,8 +108,8 @@ async def accept(
         fact.intake_id,
         submission.channel,
         submission.language,
-        contact.name,
-        contact.email,
+        contact and contact.name,
+        contact and contact.email,
         consent.model_dump(),
         submission.revision,
         fact.version,
@@ -120,6 +121,7 @@ async def accept(
         fact.topic,
         fact.model_dump_json(),
         {"revision": submission.revision},
+        submission.campaign and submission.campaign.model_dump(exclude_none=True),
     )
     return accepted
 
@@ -180,6 +182,7 @@ def _intake_status(row: asyncpg.Record) -> IntakeStatus:
         channel=row["channel"],
         language=row["language"],
         submitted_at=row["submitted_at"],
+        campaign=None if row["campaign"] is None else Campaign.model_validate(row["campaign"]),
         assessment=None if row["assessment"] is None else Assessment.model_validate(row["assessment"]),
         assignee_name=row["assignee_name"],
         is_stuck=row["is_stuck"],

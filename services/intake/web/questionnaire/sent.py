@@ -1,19 +1,19 @@
 """Sending: the review, the submission, and afterwards where it stands and what came out."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request, Response
 
 from services.intake.domain.drafts import CONSENT, Draft
-from services.intake.domain.submission import CONSENT_TEXT, ConsentForm, ContactForm, submitted
-from services.intake.store import drafts, intakes
+from services.intake.domain.submission import CONSENT_TEXT, ConsentForm
+from services.intake.handlers.prospects import accept
+from services.intake.store import intakes
 from services.intake.web.questionnaire.draft import locked, not_this_form, opened, posted, to
 from services.intake.web.questionnaire.steps import REVIEW, fields_of, slugs_of
 from services.intake.web.questionnaire.wording import asked_back, line
 from shared.language import gettext_noop
 from shared.pages import Pages, language_of
-from shared.postgres import Connection, Database
+from shared.postgres import Database
 
 router = APIRouter()
 
@@ -38,37 +38,10 @@ async def submit(request: Request, token: str) -> Response:
         draft = await locked(request, connection, token)
         errors = {} if draft.sent_at else draft.missing | ({} if is_agreed else {"consent": AGREE})
         if not draft.sent_at and not errors:
-            await _accept(connection, draft, datetime.now(UTC))
+            await accept(connection, draft, ConsentForm(given=True))
     if errors:
         return _review(request, token, draft, is_agreed=is_agreed, errors=errors)
     return to(token, "status")
-
-
-async def _accept(connection: Connection, draft: Draft, now: datetime) -> None:
-    fact = submitted(
-        intake_id=draft.id,
-        revision=1,
-        version=1,
-        questionnaire=draft.questionnaire,
-        given=draft.given,
-        company=draft.company,
-        channel="web",
-        language=draft.language,
-        now=now,
-    )
-    await intakes.accept(
-        connection,
-        fact,
-        given=draft.given,
-        contact=ContactForm(name=draft.entry("contact_name").value, email=draft.entry("contact_email").value),
-        consent=ConsentForm(given=True),
-        caller=draft.id,
-        route="",
-        key=None,
-        body_hash=b"",
-        response="",
-    )
-    await drafts.mark_sent(connection, draft.id, now)
 
 
 @router.get("/q/{token}/status")

@@ -20,6 +20,7 @@ from services.intake.domain.drafts import (
     begin,
     first_open_dimension,
     kept,
+    later,
     merge,
 )
 from services.intake.domain.submission import MAX_TEXT
@@ -102,12 +103,10 @@ async def save(request: Request, token: str) -> Response:
             entry = Entry(kept(given.field, given.value, draft.questionnaire), given.seq)
         except NotKept as refusal:
             raise Problem(422, "That could not be kept", str(refusal)) from refusal
-        held = draft.entry(given.field)
-        is_taken = entry.seq > held.seq
-        if is_taken:
-            held = entry
-            await drafts.keep(connection, draft.id, {given.field: entry})
-    return JSONResponse({"value": held.value, "seq": held.seq, "taken": is_taken})
+        taken = later(draft.entries, {given.field: entry})
+        await drafts.keep(connection, draft.id, taken)
+    held = taken.get(given.field, draft.entry(given.field))
+    return JSONResponse({"value": held.value, "seq": held.seq, "taken": given.field in taken})
 
 
 @router.get("/q/{token}/{slug}")
