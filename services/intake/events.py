@@ -1,6 +1,7 @@
 """What intake hears: how submissions scored and what became of them."""
 
-from services.intake.store import intakes
+from services.intake.domain.mail import reminder_due
+from services.intake.store import intakes, mail
 from shared.contracts.assessment import AssessmentCompleted
 from shared.contracts.recommendation import (
     RecommendationAnswered,
@@ -52,7 +53,7 @@ async def on_reviewed(connection: Connection, event: RecommendationReviewed) -> 
 
 
 async def on_released(connection: Connection, event: RecommendationReleased) -> None:
-    """The client has a link to the document."""
+    """The client has a link to the document, and gets it by mail."""
     detail = {
         "revision": event.revision,
         "document": event.document,
@@ -63,6 +64,10 @@ async def on_released(connection: Connection, event: RecommendationReleased) -> 
         "by": str(event.by),
     }
     await intakes.hear(connection, event, detail, "released")
+    link = {"link_id": str(event.link_id), "expires_at": event.expires_at.isoformat()}
+    await mail.queue(connection, "document", event.intake_id, event.time, link)
+    reminded_at = reminder_due(event.time, event.expires_at)
+    await mail.queue(connection, "document_reminder", event.intake_id, reminded_at, link)
 
 
 async def on_opened(connection: Connection, event: RecommendationOpened) -> None:

@@ -7,7 +7,7 @@ from functools import partial
 import structlog
 
 from services.intake.domain.mail import MOST_ATTEMPTS, Addressee, Mail, State, why_dropped
-from services.intake.handlers.mail import Postponed, Refused, compose, deliver
+from services.intake.handlers.messages import Postponed, Refused, compose, deliver
 from services.intake.store import drafts, intakes, mail
 from shared import outbox
 from shared.postgres import Database

@@ -18,7 +18,7 @@ from services.intake.domain.mail import (
     reminder_due,
     why_dropped,
 )
-from services.intake.handlers.mail import NOT_SHOWN, compose
+from services.intake.handlers.messages import NOT_SHOWN, compose
 from services.intake.jobs import send_mail
 from services.intake.store import drafts, mail
 from shared import access, erasure

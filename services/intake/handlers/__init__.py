@@ -21,7 +21,7 @@ from services.intake.domain.accounts import (
     role_refusals,
 )
 from services.intake.domain.submission import RevisedMeanwhile, UnknownIntake, check_revisable, submitted
-from services.intake.store import accounts, drafts, intakes
+from services.intake.store import accounts, drafts, intakes, mail
 from services.intake.store.intakes import IntakeStatus
 from shared import access, erasure, outbox
 from shared.access import Jwk, Principal
@@ -43,7 +43,8 @@ async def revise(
 ) -> int:
     """Take in further answers as the next revision and return its number; questions not named keep their answer.
 
-    `seen` is the revision that was on the page, `author` the colleague who took them down, if one did. Raises UnknownIntake, RevisionClosed or RevisedMeanwhile.
+    `seen` is the revision that was on the page, `author` the colleague who took them down, if one did. Raises
+    UnknownIntake, RevisionClosed or RevisedMeanwhile.
     """
     found = await _locked_intake(connection, intake_id)
     check_revisable(found.state)
@@ -91,6 +92,7 @@ async def erase(connection: Connection, intake_id: UUID) -> None:
     if await erasure.erase(connection, intake_id, fact.time):
         await intakes.erase(connection, intake_id, fact.version)
         await drafts.forget(connection, intake_id)
+        await mail.forget(connection, intake_id)
         await intakes.note(connection, fact, {})
         await outbox.say(connection, fact)
 

@@ -8,14 +8,15 @@ from uuid import UUID
 from services.intake.domain.drafts import Draft
 from services.intake.domain.duplicates import Known, alike, email_key, firms_domain
 from services.intake.domain.submission import ConsentForm, ContactForm, submitted
-from services.intake.store import drafts, intakes
+from services.intake.store import drafts, intakes, mail
 from services.intake.store import duplicates as stored
 from shared.postgres import Connection
 
 
 async def accept(connection: Connection, draft: Draft, consent: ConsentForm, author: UUID | None = None) -> None:
-    """Send a draft in: it becomes the intake of the same id, and is kept as it was sent. Its contact may be missing.
+    """Send a draft in: it becomes the intake of the same id, and is kept as it was sent.
 
+    Its contact, who gets a receipt, may be missing;
     `author` is the colleague who took the answers down, if one did.
     """
     now = datetime.now(UTC)
@@ -46,6 +47,8 @@ async def accept(connection: Connection, draft: Draft, consent: ConsentForm, aut
         response="",
     )
     await drafts.mark_sent(connection, draft.id, now)
+    if email:
+        await mail.queue(connection, "receipt", draft.id, now)
 
 
 async def known_of(connection: Connection, name: str, email: str, *, besides: Collection[UUID] = ()) -> list[Known]:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from services.intake.domain.drafts import COMPANY_FIELDS, KEPT, Draft, Entry
 from shared.contracts.intake import Campaign
-from shared.postgres import Connection, rows_affected
+from shared.postgres import Connection
 from shared.questionnaire import load
 
 
@@ -92,7 +92,7 @@ async def forget(connection: Connection, draft_id: UUID) -> None:
 
 
 async def drop_expired(connection: Connection, now: datetime) -> int:
-    """Delete what was never sent in time; the number of drafts that are gone.
+    """Delete what was never sent in time, with its mail; the number of drafts that are gone.
 
     Of an invitation the answers go in time; whom it was for stays as long again, to be seen to have run out.
     """
@@ -104,13 +104,14 @@ async def drop_expired(connection: Connection, now: datetime) -> int:
         now,
         list(COMPANY_FIELDS),
     )
-    return rows_affected(
-        await connection.execute(
-            """
-            delete from draft where sent_at is null
-                and expires_at < $1::timestamptz - case when channel = 'link' then $2 else interval '0' end
-            """,
-            now,
-            KEPT,
-        )
+    gone = await connection.fetch(
+        """
+        delete from draft where sent_at is null
+            and expires_at < $1::timestamptz - case when channel = 'link' then $2 else interval '0' end
+        returning id
+        """,
+        now,
+        KEPT,
     )
+    await connection.execute("delete from mail where about = any($1)", [row["id"] for row in gone])
+    return len(gone)

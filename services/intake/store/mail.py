@@ -92,6 +92,14 @@ async def find(connection: Connection, mail_id: UUID) -> Mail | None:
     return None if row is None else _mail(row)
 
 
+async def last(connection: Connection, kind: Kind, about: UUID) -> Mail | None:
+    """The message of a kind that was queued last, or None."""
+    row = await connection.fetchrow(
+        "select * from mail where kind = $1 and about = $2 order by queued_at desc limit 1", kind, about
+    )
+    return None if row is None else _mail(row)
+
+
 async def outgoing(
     connection: Connection, state: State | None, before: tuple[datetime, UUID] | None, limit: int
 ) -> list[tuple[Mail, str | None]]:
@@ -130,7 +138,7 @@ async def addressee(connection: Connection, about: UUID) -> Addressee | None:
             left join draft_entry name on name.draft_id = draft.id and name.field = 'contact_name'
             left join draft_entry email on email.draft_id = draft.id and email.field = 'contact_email'
             left join draft_entry company on company.draft_id = draft.id and company.field = 'company_name'
-        where draft.id = $1 and sent_at is null
+        where draft.id = $1 and sent_at is null and revoked_at is null
         """,
         about,
     )

@@ -36,15 +36,16 @@ class TooManyAttempts(Exception):
 
 
 class Attempts:
-    """Counts tries, right or wrong, per account and per client in this process, over a moving window."""
+    """Counts tries, right or wrong, per e-mail address and per client in this process, over a moving window."""
 
-    def __init__(self) -> None:
+    def __init__(self, per_email: RateLimitItem = PER_EMAIL, per_client: RateLimitItem = PER_ADDRESS) -> None:
+        self._per_email, self._per_client = per_email, per_client
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
 
     async def count(self, email: str, client: str) -> None:
         """One more try; raises TooManyAttempts."""
-        await self._hit(PER_ADDRESS, client)
-        await self._hit(PER_EMAIL, email)
+        await self._hit(self._per_client, client)
+        await self._hit(self._per_email, email)
 
     async def _hit(self, limit: RateLimitItem, who: str) -> None:
         if not await self._limiter.hit(limit, who):

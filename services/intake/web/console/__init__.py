@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from services.intake.web.console import case, pipeline
+from services.intake.web.console import case, mail, pipeline
 
 router = APIRouter(prefix="/console")
-for part in (pipeline, case):
+for part in (pipeline, mail, case):
     router.include_router(part.router)

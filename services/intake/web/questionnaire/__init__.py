@@ -1,10 +1,21 @@
 """The prospect's pages: the questionnaire from start to submit, then where it stands and what came out."""
 
-from fastapi import APIRouter, Depends
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-from services.intake.web.questionnaire import sent, steps
+from fastapi import APIRouter, Depends, FastAPI
+
+from services.intake.web.questionnaire import later, sent, steps
 from services.intake.web.questionnaire.draft import speak
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(speak)])
+
+@asynccontextmanager
+async def _counting_requests(app: FastAPI) -> AsyncIterator[None]:
+    app.state.link_requests = later.requests()
+    yield
+
+
+router = APIRouter(lifespan=_counting_requests, include_in_schema=False, dependencies=[Depends(speak)])
+router.include_router(later.router)
 router.include_router(sent.router)
 router.include_router(steps.router)

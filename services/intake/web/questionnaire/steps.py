@@ -36,7 +36,7 @@ from shared.service import Problem, read_json
 router = APIRouter()
 
 COMPANY, REVIEW = "company", "review"
-NEXT, BACK = "next", "back"
+NEXT, BACK, LATER = "next", "back", "later"
 SEQ = "seq."
 ON_THIS_PAGE = gettext_noop("On this page: %(answer)s")
 IN_ANOTHER_WINDOW = gettext_noop("In another window: %(answer)s")
@@ -140,14 +140,14 @@ async def keep(request: Request, token: str, slug: str) -> Response:
         await drafts.keep(connection, draft.id, merged.taken)
     draft = replace(draft, entries={**draft.entries, **merged.taken})
     go = form.get("go", NEXT)
-    missing = draft.missing if slug == COMPANY and go != BACK else {}
+    missing = draft.missing if slug == COMPANY and go not in (BACK, LATER) else {}
     errors = {field: ask for field, ask in {**missing, **refused}.items() if field not in merged.disputed}
     if errors or merged.disputed:
         typed = {field: form[field] for field in refused}
         returns = go == REVIEW
         return _page(request, token, draft, slug, returns=returns, typed=typed, errors=errors, disputed=merged.disputed)
-    if go == REVIEW:
-        return to(token, REVIEW)
+    if go in (REVIEW, LATER):
+        return to(token, go)
     slugs = slugs_of(draft.questionnaire)
     return to(token, slugs[slugs.index(slug) + (-1 if go == BACK else 1)])
 
