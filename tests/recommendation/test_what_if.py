@@ -12,7 +12,7 @@ from services.assessment.app import service as assessment_service
 from shared.contracts.assessment import AssessmentCompleted
 from shared.contracts.intake import IntakeErased
 from shared.postgres import Database
-from shared.service import Settings, build
+from shared.service import Settings, build, preview
 from tests.assessment.archetypes import SAAS_SCALE_UP
 from tests.recommendation.conftest import SignIn
 from tests.recommendation.situations import NOW, completed
@@ -29,8 +29,9 @@ async def event(database: Database) -> AssessmentCompleted:
 
 
 @pytest.fixture
-async def assessing(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
-    """Assessment, listening where recommendation asks it."""
+async def assessing(app: FastAPI, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    """Assessment, listening where recommendation asks it, with all the time that a busy machine needs."""
+    monkeypatch.setattr(preview, "LIMIT_SECONDS", 30)
     assessment = build(assessment_service, settings, worker=False)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         server = uvicorn.Server(uvicorn.Config(assessment, log_level="error", lifespan="off"))
