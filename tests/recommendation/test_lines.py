@@ -273,7 +273,7 @@ async def test_an_account_manager_edits_lines_and_the_client_reads_what_stands(
     assert changed.edit.by.name == "Anna Berg"
     assert changed.rule_says == changed.edit.said
     page = await read(anna, case)
-    for words in ("Keep the {roadmap}", "Changed Anna Berg", "Added Boris Vidal", "Dropped", "The rule says:"):
+    for words in ("Keep the {roadmap}", "Changed by Anna Berg", "Added by Boris Vidal", "Dropped", "The rule says:"):
         assert words in page
     await anna.post(f"{case}/approve", data={"version": 4})
     assert "2 lines were changed or added by a person, and 1 was dropped" in await read(anna, f"{case}/draft")
