@@ -1,7 +1,7 @@
 """Steps that recommendation's edges share: finding the playbook, taking a case up, reviewing and releasing it."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
 from uuid import UUID
@@ -11,14 +11,28 @@ from uuid_utils.compat import uuid7
 from services.recommendation.domain import lines
 from services.recommendation.domain import release as releases
 from services.recommendation.domain import review as rules
+from services.recommendation.domain.assignment import (
+    Assignment,
+    AssignRequest,
+    UnknownColleague,
+    asked_with_reason,
+    stand_in,
+)
 from services.recommendation.domain.blueprint import Blueprint, Edit, compose
 from services.recommendation.domain.blueprint_checks import parse as parse_blueprint
 from services.recommendation.domain.document import Basis, Content, draw_up, sha256
 from services.recommendation.domain.playbook import parse
 from services.recommendation.domain.proposal import instead
 from services.recommendation.domain.release import Document, Link
-from services.recommendation.domain.review import Case, Review, Reviewer, ReviewRequest
-from services.recommendation.store import cases, documents
+from services.recommendation.domain.review import (
+    Case,
+    Review,
+    Reviewer,
+    ReviewRequest,
+    SignatureRequest,
+    UndoRequest,
+)
+from services.recommendation.store import cases, colleagues, documents, reviews
 from services.recommendation.store import lines as line_edits
 from services.recommendation.store.cases import CaseFile
 from shared import outbox
@@ -55,35 +69,95 @@ class UnknownCase(Exception):
 
 
 async def take_up(connection: Connection, intake_id: UUID, version: int, reviewer: Reviewer, now: datetime) -> None:
-    """Put a case into a reviewer's hands and say so. Raises UnknownCase, or OutOfStep where it moved on."""
+    """Put a case into a reviewer's hands and say so. Raises UnknownCase, OutOfStep where it moved on, or OwnWork."""
     case = await _locked(connection, intake_id)
     taken = rules.take_up(case, version, reviewer)
-    if taken is case:
-        return
-    await cases.assign(connection, taken, reviewer)
-    await outbox.say(
-        connection,
-        RecommendationAssigned(
-            intake_id=intake_id,
-            version=taken.version,
-            time=now,
-            revision=taken.revision,
-            assignee=reviewer.id,
-            by=reviewer.id,
-        ),
-    )
+    if taken is not case:
+        await _put(connection, taken, Assignment(taken.version, reviewer, None, reviewer, None, now))
+
+
+async def assign(
+    connection: Connection, intake_id: UUID, request: AssignRequest, by: Reviewer, now: datetime
+) -> Assignment:
+    """Give a case to a colleague, or to the deputy of one who is away, and say so.
+
+    Raises UnknownCase, OutOfStep or Unfit.
+    """
+    case = await _locked(connection, intake_id)
+    reason = asked_with_reason(request)
+    asked = await colleague(connection, request.assignee)
+    found = stand_in(asked, await colleagues.absences(connection, now.date()))
+    taken = rules.take_up(case, request.version, found)
+    asked_for = asked if found.id != asked.id else None
+    assignment = Assignment(taken.version, found, asked_for, by, reason, now)
+    if taken is not case:
+        await _put(connection, taken, assignment)
+    return assignment
+
+
+async def colleague(connection: Connection, staff_id: UUID) -> Reviewer:
+    """The account manager with this id. Raises UnknownColleague."""
+    for one in await colleagues.account_managers(connection):
+        if one.id == staff_id:
+            return one
+    raise UnknownColleague("assignee", "Choose one of the account managers.")
+
+
+async def _put(connection: Connection, taken: Case, assignment: Assignment) -> None:
+    await cases.move(connection, taken)
+    await cases.record_assignment(connection, taken.intake_id, assignment)
+    await outbox.say(connection, _assigned(taken, assignment.by, assignment.at))
 
 
 async def review(
     connection: Connection, intake_id: UUID, request: ReviewRequest, reviewer: Reviewer, now: datetime
 ) -> Case:
-    """Decide on a case and say so; the case as it stands then. Raises UnknownCase, OutOfStep or Unfit."""
+    """Decide on a case and say so; the case as it stands then.
+
+    A decision that needs a second person is not said before that signs it. Raises UnknownCase, OutOfStep or Unfit.
+    """
     case = await _locked(connection, intake_id)
     decision = rules.decide(case, request, reviewer, now, PLAYBOOKS[case.questionnaire])
-    state = rules.STATE_AFTER[decision.decision]
-    await cases.record_review(connection, intake_id, decision, state)
-    await outbox.say(connection, _reviewed(intake_id, decision))
-    return replace(case, version=decision.version, state=state, review=decision)
+    decided = rules.after(case, decision)
+    await reviews.record(connection, intake_id, decision)
+    await cases.move(connection, decided)
+    if decision.needs_second:
+        await outbox.say(connection, _assigned(decided, reviewer, now))
+    else:
+        await outbox.say(connection, _reviewed(decided, decision))
+    return decided
+
+
+async def sign(
+    connection: Connection, intake_id: UUID, request: SignatureRequest, reviewer: Reviewer, now: datetime
+) -> Case:
+    """Give the second person's word on a decision and say so; the case as it stands then.
+
+    Raises UnknownCase, OutOfStep or Unfit.
+    """
+    case = await _locked(connection, intake_id)
+    sequel = rules.sign(case, request, reviewer, now)
+    signed = rules.after(case, sequel)
+    await reviews.record_sequel(connection, intake_id, sequel)
+    await cases.move(connection, signed)
+    if sequel.kind == "confirmed" and signed.review is not None:
+        await outbox.say(connection, _reviewed(signed, signed.review))
+    else:
+        await outbox.say(connection, _assigned(signed, reviewer, now))
+    return signed
+
+
+async def undo(
+    connection: Connection, intake_id: UUID, request: UndoRequest, reviewer: Reviewer, now: datetime
+) -> Case:
+    """Take the last decision back and say so; the case in the hands of who did. Raises UnknownCase or OutOfStep."""
+    case = await _locked(connection, intake_id)
+    sequel = rules.undo(case, request, reviewer, now)
+    undone = rules.after(case, sequel)
+    await reviews.record_sequel(connection, intake_id, sequel)
+    await cases.move(connection, undone)
+    await outbox.say(connection, _assigned(undone, reviewer, now))
+    return undone
 
 
 async def edit_line(
@@ -211,17 +285,31 @@ async def _locked(connection: Connection, intake_id: UUID) -> Case:
     return case
 
 
-def _reviewed(intake_id: UUID, decision: Review) -> RecommendationReviewed:
+def _assigned(case: Case, by: Reviewer, now: datetime) -> RecommendationAssigned:
+    assert case.assignee is not None, "what is in review is in somebody's hands"
+    return RecommendationAssigned(
+        intake_id=case.intake_id,
+        version=case.version,
+        time=now,
+        revision=case.revision,
+        assignee=case.assignee.id,
+        by=by.id,
+    )
+
+
+def _reviewed(case: Case, decision: Review) -> RecommendationReviewed:
+    second = decision.second
     return RecommendationReviewed(
-        intake_id=intake_id,
-        version=decision.version,
-        time=decision.at,
+        intake_id=case.intake_id,
+        version=case.version,
+        time=second.at if second else decision.at,
         revision=decision.revision,
         decision=decision.decision,
         by=decision.by.id,
         model=decision.model,
         commercial_form=decision.commercial_form,
         reason_code=decision.reason_code,
+        confirmed_by=second.by.id if second else None,
     )
 
 

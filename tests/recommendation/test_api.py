@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from uuid_utils.compat import uuid7
 
 from services.recommendation.events import HANDLERS
-from services.recommendation.store import cases
+from services.recommendation.store import queue
 from shared.contracts.assessment import AssessmentCompleted
 from shared.contracts.base import Event
 from shared.contracts.intake import IntakeErased, IntakeWithdrawn, Role
@@ -360,7 +360,7 @@ async def test_the_queue_holds_what_waits_and_the_oldest_comes_first(database: D
 async def test_a_long_queue_is_read_page_by_page(
     database: Database, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cases, "PAGE", 2)
+    monkeypatch.setattr(queue, "PAGE", 2)
     events = [completed(SAAS_SCALE_UP) for _ in range(5)]
     await hear(database, *events)
     client, seen, after = sign_in("sales"), [], None
@@ -417,6 +417,9 @@ async def test_the_api_describes_itself(sign_in: SignIn) -> None:
         f"{API}/intakes/{{intake_id}}/document.pdf",
         f"{API}/intakes/{{intake_id}}/release",
         f"{API}/intakes/{{intake_id}}/review",
+        f"{API}/intakes/{{intake_id}}/assignment",
+        f"{API}/intakes/{{intake_id}}/signature",
+        f"{API}/intakes/{{intake_id}}/undo",
         f"{API}/intakes/{{intake_id}}/blueprint",
         f"{API}/reviews",
     }

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from uuid_utils.compat import uuid7
 
 from services.recommendation.events import HANDLERS
-from services.recommendation.store import cases
+from services.recommendation.store import cases, queue
 from shared.contracts.assessment import AssessmentCompleted
 from shared.contracts.base import Event
 from shared.contracts.intake import IntakeErased, IntakeWithdrawn
@@ -125,7 +125,7 @@ async def test_closed_cases_are_listed_latest_first(database: Database, sign_in:
 async def test_a_long_queue_goes_on_on_the_next_page(
     database: Database, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cases, "PAGE", 2)
+    monkeypatch.setattr(queue, "PAGE", 2)
     await hear(database, *(completed(SAAS_SCALE_UP) for _ in range(3)))
     client = sign_in("account_manager")
     first = await client.get("/reviews/")
@@ -322,7 +322,7 @@ async def test_a_decision_leads_back_to_the_case_which_shows_it_beside_the_propo
     assert words in shown
     assert "A dedicated team fits, clearly" in shown
     assert "Anna Berg" in shown
-    assert "Decisions so far" in shown
+    assert "What happened so far" in shown
 
 
 @pytest.mark.parametrize(

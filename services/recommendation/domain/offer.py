@@ -40,6 +40,11 @@ def stands(model: Model, answers: dict[str, str], playbook: Playbook) -> bool:
     return not {veto.model for veto in vetoes_on(model, answers, playbook)}.issuperset(SIDES[model])
 
 
+def forbidden(model: Model, answers: dict[str, str], playbook: Playbook) -> bool:
+    """Whether vetoes leave nothing of a model standing."""
+    return model in SIDES and not stands(model, answers, playbook)
+
+
 def offered(verdict: Verdict, answers: dict[str, str], playbook: Playbook) -> Offer:
     """What to propose where answers have this verdict."""
     fitting = MODELS.get(verdict)

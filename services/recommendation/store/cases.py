@@ -1,6 +1,5 @@
-"""What reviewers see of a case and do to it."""
+"""What is stored about a case, and the lock under which it changes."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,16 +7,15 @@ from uuid import UUID
 
 import asyncpg
 
+from services.recommendation.domain.assignment import Assignment
 from services.recommendation.domain.blueprint import Edit
 from services.recommendation.domain.proposal import Proposal
-from services.recommendation.domain.review import Case, Review, Reviewer
-from services.recommendation.store import lines
+from services.recommendation.domain.review import Case, Review, Reviewer, last
+from services.recommendation.store import lines, reviews
 from shared.contracts.assessment import Strength
 from shared.contracts.intake import Channel, Company
 from shared.contracts.recommendation import CommercialForm, Model, ProposalState
 from shared.postgres import Connection
-
-PAGE = 100
 
 
 @dataclass(frozen=True)
@@ -50,33 +48,21 @@ class CaseFile:
     submitted_at: datetime | None
     proposed_at: datetime | None
     assignee: Reviewer | None
+    authors: frozenset[UUID]
     reviews: tuple[Review, ...]
+    assignments: tuple[Assignment, ...]
     earlier: tuple[Earlier, ...]
     edits: tuple[Edit, ...]
 
     @property
     def review(self) -> Review | None:
-        """The last decision on the current revision."""
-        return next((review for review in self.reviews if review.revision == self.revision), None)
+        """The last decision on the current revision that stands."""
+        return last(self.reviews, self.revision, "stands")
 
-
-@dataclass(frozen=True)
-class Queued:
-    """A case as the queue shows it; `checks` and `unknown` count contradictions and unanswered questions."""
-
-    intake_id: UUID
-    version: int
-    revision: int
-    state: ProposalState
-    model: Model
-    strength: Strength | None
-    commercial_form: CommercialForm
-    proposal: Proposal | None
-    company: Company | None
-    checks: int
-    unknown: int
-    proposed_at: datetime
-    assignee: Reviewer | None
+    @property
+    def waiting(self) -> Review | None:
+        """The decision on the current revision that needs a second person, if one does."""
+        return last(self.reviews, self.revision, "waits")
 
 
 async def lock(connection: Connection, intake_id: UUID) -> Case | None:
@@ -85,14 +71,15 @@ async def lock(connection: Connection, intake_id: UUID) -> Case | None:
     await connection.execute("select from review_case where intake_id = $1 for update", intake_id)
     row = await connection.fetchrow(
         """
-        select review_case.*, state, model, commercial_form, questionnaire, assessment -> 'answers' as answers
+        select review_case.*, state, model, commercial_form, questionnaire, assessment -> 'answers' as answers,
+            array(select author from proposal where intake_id = $1 and author is not null) as authors
         from review_case join proposal using (intake_id, revision) where intake_id = $1
         """,
         intake_id,
     )
     if row is None:
         return None
-    reviews = await _reviews(connection, intake_id, row["version"])
+    found = await reviews.of_case(connection, intake_id, row["version"])
     return Case(
         intake_id=row["intake_id"],
         version=row["version"],
@@ -103,40 +90,14 @@ async def lock(connection: Connection, intake_id: UUID) -> Case | None:
         questionnaire=row["questionnaire"],
         answers={question: answer["level"] for question, answer in (row["answers"] or {}).items()},
         assignee=_assignee(row),
-        review=next((review for review in reviews if review.revision == row["revision"]), None),
+        review=last(found, row["revision"], "stands"),
+        waiting=last(found, row["revision"], "waits"),
+        authors=frozenset(row["authors"]),
     )
 
 
-async def record_review(connection: Connection, intake_id: UUID, review: Review, state: ProposalState) -> None:
-    """Keep a decision, and the state and version it leads to."""
-    await connection.execute(
-        """
-        with decided as (
-            insert into review (intake_id, version, revision, decision, reviewer, reviewer_name, model,
-                commercial_form, reason_code, note, at)
-            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-        ), moved as (
-            update proposal set state = $12 where intake_id = $1 and revision = $3
-        )
-        update review_case set version = $2 where intake_id = $1
-        """,
-        intake_id,
-        review.version,
-        review.revision,
-        review.decision,
-        review.by.id,
-        review.by.name,
-        review.model,
-        review.commercial_form,
-        review.reason_code,
-        review.note,
-        review.at,
-        state,
-    )
-
-
-async def assign(connection: Connection, case: Case, assignee: Reviewer) -> None:
-    """Store in whose hands a case is now, with the state and version it has."""
+async def move(connection: Connection, case: Case) -> None:
+    """Store the state and version that a case has now, and in whose hands it is."""
     await connection.execute(
         """
         with moved as (
@@ -146,10 +107,31 @@ async def assign(connection: Connection, case: Case, assignee: Reviewer) -> None
         """,
         case.intake_id,
         case.version,
-        assignee.id,
-        assignee.name,
+        case.assignee and case.assignee.id,
+        case.assignee and case.assignee.name,
         case.state,
         case.revision,
+    )
+
+
+async def record_assignment(connection: Connection, intake_id: UUID, assignment: Assignment) -> None:
+    """Keep who was given a case, by whom and why."""
+    await connection.execute(
+        """
+        insert into assignment (intake_id, version, assignee, assignee_name, asked_for, asked_for_name, by, by_name,
+            reason, at)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        """,
+        intake_id,
+        assignment.version,
+        assignment.assignee.id,
+        assignment.assignee.name,
+        assignment.asked_for and assignment.asked_for.id,
+        assignment.asked_for and assignment.asked_for.name,
+        assignment.by.id,
+        assignment.by.name,
+        assignment.reason,
+        assignment.at,
     )
 
 
@@ -158,7 +140,8 @@ async def read(connection: Connection, intake_id: UUID) -> CaseFile | None:
     row = await connection.fetchrow(
         """
         select review_case.*, state, model, strength, commercial_form, proposal, assessment, company, channel,
-            questionnaire, submitted_at, proposed_at
+            questionnaire, submitted_at, proposed_at,
+            array(select author from proposal where intake_id = $1 and author is not null) as authors
         from review_case left join proposal using (intake_id, revision)
         where intake_id = $1 and (revision is not null or erased_at is not null)
         """,
@@ -190,77 +173,25 @@ async def read(connection: Connection, intake_id: UUID) -> CaseFile | None:
         submitted_at=row["submitted_at"],
         proposed_at=row["proposed_at"],
         assignee=_assignee(row),
-        reviews=await _reviews(connection, intake_id, row["version"]),
+        authors=frozenset(row["authors"]),
+        reviews=await reviews.of_case(connection, intake_id, row["version"]),
+        assignments=await _assignments(connection, intake_id, row["version"]),
         earlier=tuple(Earlier(**one) for one in earlier),
         edits=await lines.of_case(connection, intake_id),
     )
 
 
-async def queue(
-    connection: Connection,
-    states: Collection[ProposalState],
-    *,
-    newest_first: bool = False,
-    assignee: UUID | None = None,
-    unassigned: bool = False,
-    after: UUID | None = None,
-) -> list[Queued]:
-    """At most a page of current proposals in these states, oldest first; `after` is the last one of the page before."""
+async def _assignments(connection: Connection, intake_id: UUID, version: int) -> tuple[Assignment, ...]:
     rows = await connection.fetch(
-        """
-        select *,
-            coalesce(jsonb_array_length(assessment -> 'checks'), 0) as checks,
-            coalesce(jsonb_array_length(assessment -> 'unknown'), 0) as unknown
-        from review_case join proposal using (intake_id, revision)
-        where state = any($2) and ($3::uuid is null or assignee = $3) and (not $4 or assignee is null)
-            and ($5::uuid is null or ($1 * extract(epoch from proposed_at), intake_id) > (
-                select $1 * extract(epoch from last.proposed_at), last.intake_id
-                from review_case join proposal last using (intake_id, revision) where intake_id = $5
-            ))
-        order by $1 * extract(epoch from proposed_at), intake_id limit $6
-        """,
-        -1 if newest_first else 1,
-        list(states),
-        assignee,
-        unassigned,
-        after,
-        PAGE,
-    )
-    return [
-        Queued(
-            intake_id=row["intake_id"],
-            version=row["version"],
-            revision=row["revision"],
-            state=row["state"],
-            model=row["model"],
-            strength=row["strength"],
-            commercial_form=row["commercial_form"],
-            proposal=_proposal(row),
-            company=_company(row),
-            checks=row["checks"],
-            unknown=row["unknown"],
-            proposed_at=row["proposed_at"],
-            assignee=_assignee(row),
-        )
-        for row in rows
-    ]
-
-
-async def _reviews(connection: Connection, intake_id: UUID, version: int) -> tuple[Review, ...]:
-    """The decisions up to a version of the case, last one first."""
-    rows = await connection.fetch(
-        "select * from review where intake_id = $1 and version <= $2 order by version desc", intake_id, version
+        "select * from assignment where intake_id = $1 and version <= $2 order by version desc", intake_id, version
     )
     return tuple(
-        Review(
+        Assignment(
             version=row["version"],
-            revision=row["revision"],
-            decision=row["decision"],
-            by=Reviewer(row["reviewer"], row["reviewer_name"]),
-            model=row["model"],
-            commercial_form=row["commercial_form"],
-            reason_code=row["reason_code"],
-            note=row["note"],
+            assignee=Reviewer(row["assignee"], row["assignee_name"]),
+            asked_for=None if row["asked_for"] is None else Reviewer(row["asked_for"], row["asked_for_name"]),
+            by=Reviewer(row["by"], row["by_name"]),
+            reason=row["reason"],
             at=row["at"],
         )
         for row in rows

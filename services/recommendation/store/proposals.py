@@ -32,13 +32,14 @@ async def open_case(
             on conflict do nothing returning true as is_new
         ), proposed as (
             insert into proposal (intake_id, revision, state, model, strength, commercial_form, proposal, assessment,
-                company, questionnaire, channel, submitted_at, proposed_at)
-            select $1, $3, 'proposed', $4, $5, $6, $7::text::jsonb, $8::text::jsonb, $9::text::jsonb, $10, $11, $12, $13
+                company, questionnaire, channel, submitted_at, author, proposed_at)
+            select $1, $3, 'proposed', $4, $5, $6, $7::text::jsonb, $8::text::jsonb, $9::text::jsonb, $10, $11, $12,
+                $13, $14
             from opened
         ), said as (
-            insert into fact (id, topic, key, version, payload, at) select $14, $15, $1, $2, $16, $13 from opened
+            insert into fact (id, topic, key, version, payload, at) select $15, $16, $1, $2, $17, $14 from opened
         ), waiting as (
-            insert into outbox (fact_id) select $14 from opened
+            insert into outbox (fact_id) select $15 from opened
         )
         select is_new from opened
         """,
@@ -61,8 +62,8 @@ async def add(
     added: bool | None = await connection.fetchval(
         """
         insert into proposal (intake_id, revision, state, model, strength, commercial_form, proposal, assessment,
-            company, questionnaire, channel, submitted_at, proposed_at)
-        values ($1, $2, $3, $4, $5, $6, $7::text::jsonb, $8::text::jsonb, $9::text::jsonb, $10, $11, $12, $13)
+            company, questionnaire, channel, submitted_at, author, proposed_at)
+        values ($1, $2, $3, $4, $5, $6, $7::text::jsonb, $8::text::jsonb, $9::text::jsonb, $10, $11, $12, $13, $14)
         on conflict do nothing returning true
         """,
         event.intake_id,
@@ -86,6 +87,7 @@ def _contents(event: AssessmentCompleted, proposal: Proposal) -> tuple[object, .
         submission.questionnaire,
         submission.channel,
         submission.submitted_at,
+        submission.author,
     )
 
 
@@ -151,6 +153,10 @@ async def erase(connection: Connection, intake_id: UUID, at: datetime) -> None:
         """
         with notes as (
             update review set note = null where intake_id = $1
+        ), words as (
+            update review_sequel set note = null where intake_id = $1
+        ), reasons as (
+            update assignment set reason = null where intake_id = $1
         )
         update proposal set state = 'erased', proposal = null, assessment = null, company = null where intake_id = $1
         """,

@@ -8,7 +8,8 @@ from services.recommendation.domain.blueprint_rules import Kind as LineKind
 from services.recommendation.domain.blueprint_rules import Level as RiskLevel
 from services.recommendation.domain.blueprint_rules import Party
 from services.recommendation.domain.offer import Kind
-from services.recommendation.store.cases import CaseFile, Queued
+from services.recommendation.store.cases import CaseFile
+from services.recommendation.store.queue import Queued
 from shared.contracts.assessment import Strength
 from shared.contracts.recommendation import DeclineReason, Model
 from shared.pages.formats import of_hundred
@@ -38,6 +39,12 @@ LEANS: dict[Model | None, str] = {
     "project_based": "The answers lean to a project.",
     "hybrid": "The answers lean to a team and a project together.",
     None: "The answers lean to neither side.",
+}
+
+LEANS_BRIEFLY: dict[Model, str] = {
+    "dedicated_team": "leans to a dedicated team",
+    "project_based": "leans to a project",
+    "hybrid": "leans to a team and a project together",
 }
 
 DECLINED: dict[DeclineReason, str] = {
@@ -116,10 +123,10 @@ def leaning(case: CaseFile) -> str:
 
 def worth_a_look(item: Queued) -> list[str]:
     """What is unusual about a case, by name, worst first."""
-    found = []
-    if item.proposal is not None:
-        found += [WHY_CALL[item.proposal.kind]] if item.proposal.kind else []
-        found += [rule.replace("_", " ") for rule in (*item.proposal.vetoes, *item.proposal.conditions)]
+    found = [f"{item.waiting_for.name} needs a second signature"] if item.waiting_for else []
+    found += [WHY_CALL[item.kind]] if item.kind else []
+    found += [LEANS_BRIEFLY[item.leaning]] if item.leaning and item.kind != "veto" else []
+    found += [rule.replace("_", " ") for rule in (*(item.vetoes or ()), *(item.conditions or ()))]
     found += _counted(item.checks, "contradiction", "contradictions")
     found += _counted(item.unknown, "open answer", "open answers")
     found += [f"revision {item.revision}"] if item.revision > 1 else []

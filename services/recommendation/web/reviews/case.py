@@ -1,63 +1,93 @@
 """One case: what is proposed, why, and the form to decide."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Literal, Self, TypeAlias
 from uuid import UUID
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from services.recommendation import handlers
+from services.recommendation.domain.assignment import Absence, due, is_overdue
 from services.recommendation.domain.lines import EDITABLE
+from services.recommendation.domain.offer import forbidden, vetoes_on
+from services.recommendation.domain.playbook import Playbook, Veto
 from services.recommendation.domain.release import OUT
-from services.recommendation.domain.review import DECIDED, WAITING
+from services.recommendation.domain.review import DECIDED, WAITING, Reviewer
 from services.recommendation.handlers import PLAYBOOKS
-from services.recommendation.store import cases
+from services.recommendation.store import cases, colleagues
+from services.recommendation.store import queue as queues
+from services.recommendation.store.cases import CaseFile
 from services.recommendation.web import firmness, wording
 from services.recommendation.web.callers import Reader
 from services.recommendation.web.releases import shown
+from services.recommendation.web.reviews.history import history
+from services.recommendation.web.reviews.lists import Listed, Listing
 from shared.access import Principal
 from shared.contracts.assessment import Assessment
-from shared.contracts.recommendation import Decision
 from shared.pages import Pages
 from shared.postgres import Database
 from shared.questionnaire import PUBLISHED, load
 from shared.service import Problem
+
+Step: TypeAlias = Literal["approve", "override", "return", "assign", "confirm", "refuse", "undo"]
 
 router = APIRouter()
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """A decision that did not go through: what was typed, by field, and what to do about it."""
+    """A step that did not go through: what was typed, by field, and what to do about it."""
 
-    decision: Decision | None
+    step: Step | None
     typed: Mapping[str, str] = field(default_factory=dict)
     errors: Mapping[str, str] = field(default_factory=dict)
     moved_on: str = ""
 
+    def moved(self, why: str) -> Self:
+        """The case had changed meanwhile."""
+        return replace(self, moved_on=why)
+
+    def unfit(self, errors: Mapping[str, str]) -> Self:
+        """Fields need something else."""
+        return replace(self, errors=errors)
+
 
 @router.get("/{intake_id:uuid}")
-async def case(request: Request, intake_id: UUID, staff: Reader) -> HTMLResponse:
+async def case(request: Request, intake_id: UUID, staff: Reader, listing: Listed) -> HTMLResponse:
     """One case: what is proposed, why, and the form to decide."""
-    return await show(request, intake_id, staff)
+    return await show(request, intake_id, staff, listing)
 
 
 async def show(
-    request: Request, intake_id: UUID, staff: Principal, attempt: Attempt | None = None, status: int = 200
+    request: Request,
+    intake_id: UUID,
+    staff: Principal,
+    listing: Listing,
+    attempt: Attempt | None = None,
+    *,
+    status: int = 200,
 ) -> HTMLResponse:
-    """The page of a case, with what did not go through beside what was typed."""
+    """The page of a case within its list, with what did not go through beside what was typed."""
     database: Database = request.app.state.database
     pages: Pages = request.app.state.pages
+    now = datetime.now(UTC)
     async with database.connection() as connection:
         file = await cases.read(connection, intake_id)
         documents = await shown(request, connection, intake_id)
+        absences = await colleagues.absences(connection, now.date())
+        previous, following = await queues.beside(connection, listing.wanted(staff, absences), intake_id)
+        managers = await colleagues.account_managers(connection)
     if file is None:
         raise nowhere()
     assessment = None if file.assessment is None else Assessment.model_validate(file.assessment)
     questionnaire = load(file.questionnaire or PUBLISHED)
     playbook = PLAYBOOKS[questionnaire.version]
     attempt = attempt or Attempt(None)
+    may_work, is_author = staff.may("account_manager"), staff.id in file.authors
+    is_open = may_work and file.state in WAITING
     reasons = {reason.code: reason.text for reason in playbook.override_reasons}
     models = [(model, offer.name) for model, offer in playbook.models.items()]
     forms = list(playbook.forms.items())
@@ -67,6 +97,10 @@ async def show(
         "reviews/case.html",
         status=status,
         staff=staff,
+        now=now,
+        listing=listing,
+        previous=previous,
+        following=following,
         case=file,
         proposal=file.proposal,
         assessment=assessment,
@@ -89,8 +123,22 @@ async def show(
         forms=forms,
         reasons=reasons,
         decision=file.review if file.state in (*DECIDED, *OUT, "returned") else None,
+        history=history(file),
         is_waiting=file.state in WAITING,
-        may_decide=file.state in WAITING and staff.may("account_manager"),
+        is_overdue=is_overdue(file.state, file.proposed_at, now) if file.proposed_at else False,
+        due_at=due(file.proposed_at) if file.proposed_at else None,
+        may_work=may_work,
+        is_author=is_author,
+        may_decide=is_open and not file.waiting and not is_author,
+        may_return=is_open and not file.waiting,
+        may_give=is_open,
+        may_sign=is_open and not is_author and file.waiting is not None and file.waiting.by.id != staff.id,
+        may_undo=may_work and (file.state in DECIDED or (is_open and file.waiting is not None)),
+        keeps_entered=is_open,
+        managers=[(str(one.id), _called(one, absences)) for one in managers if one.id not in file.authors],
+        ruled_out=_ruled_out(file, playbook),
+        second_hint=_second_hint(file, playbook),
+        absences=absences,
         documents=documents,
         declined=wording.DECLINED,
         may_release=file.state in DECIDED and staff.may("account_manager"),
@@ -99,9 +147,31 @@ async def show(
     )
 
 
-def back_to(intake_id: UUID) -> RedirectResponse:
-    """See the case as it is now."""
-    return RedirectResponse(f"/reviews/{intake_id}", 303)
+def _called(colleague: Reviewer, absences: Mapping[UUID, Absence]) -> str:
+    absence = absences.get(colleague.id)
+    return f"{colleague.name} (away, {absence.deputy.name} gets it)" if absence else colleague.name
+
+
+def _levels(file: CaseFile) -> dict[str, str]:
+    answers = (file.assessment or {}).get("answers", {})
+    return {question: answer["level"] for question, answer in answers.items()}
+
+
+def _ruled_out(file: CaseFile, playbook: Playbook) -> list[Veto]:
+    """The vetoes that the decision waiting for a second person goes against."""
+    return vetoes_on(file.waiting.model, _levels(file), playbook) if file.waiting else []
+
+
+def _second_hint(file: CaseFile, playbook: Playbook) -> str:
+    """Which models a second person would have to sign."""
+    answers = _levels(file)
+    names = [offer.name for model, offer in playbook.models.items() if answers and forbidden(model, answers, playbook)]
+    return f"Ruled out by a veto, so a second person has to sign: {' and '.join(names)}." if names else ""
+
+
+def back_to(intake_id: UUID, listing: Listing) -> RedirectResponse:
+    """See the case as it is now, in the list that it was opened from."""
+    return RedirectResponse(f"/reviews/{intake_id}{listing.query}", 303)
 
 
 def nowhere() -> Problem:
