@@ -115,6 +115,9 @@ async def test_every_text_of_a_prospects_pages_comes_from_the_catalogue(
         await client.get(f"{draft}/status")
         await score(database, id_of(draft))
         await client.get(f"{draft}/status?seen=waiting")
+    for place in ("data", "withdraw", "erase"):
+        await client.get(f"{draft}/{place}")
+    await client.post(f"{await sent(client, {})}/erase")
     async with database.connection() as connection:
         stopped = await begun(client)
         await client.post(f"{stopped}/later", data={"contact_email": "ines@nordwind.example"})
@@ -123,6 +126,7 @@ async def test_every_text_of_a_prospects_pages_comes_from_the_catalogue(
                 "update mail set state = $1, sent_at = case when $1 = 'sent' then now() end", state
             )
             await client.get(f"{stopped}/later")
+            await client.get(f"{stopped}/data")
         for state in ("in_review", "returned", "released"):
             await connection.execute("update intake set state = $1", state)
             await client.get(f"{draft}/status")
@@ -169,6 +173,8 @@ async def answer_with_mistakes(client: AsyncClient) -> None:
     await client.post(f"{draft}/purpose", content=b"\xff")
     await client.get(f"{draft}/review")
     await client.post(f"{draft}/review", data={})
+    for place in ("data", "withdraw", "erase"):
+        await client.get(f"{draft}/{place}")
     for address in ("nobody", *["mara@nordwind.example"] * 6):
         await client.post(f"{draft}/later", data={"contact_email": address}, follow_redirects=True)
 

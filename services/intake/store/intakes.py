@@ -240,6 +240,12 @@ async def contact(connection: Connection, intake_id: UUID) -> ContactForm | None
     return ContactForm(name=row["contact_name"], email=row["contact_email"])
 
 
+async def consent(connection: Connection, intake_id: UUID) -> ConsentForm | None:
+    """What the contact has agreed to, or None where that was erased."""
+    stored = await connection.fetchval("select consent from intake where id = $1", intake_id)
+    return None if stored is None else ConsentForm.model_validate(stored)
+
+
 async def note(connection: Connection, event: IntakeEvent, detail: dict[str, Any]) -> None:
     """Put an event on its intake's timeline once; one about an intake that is not known here is left out."""
     await connection.execute(_NOTED, *_noted(event, detail))

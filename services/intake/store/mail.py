@@ -121,6 +121,12 @@ async def outgoing(
     return [(_mail(row), row["company"]) for row in rows]
 
 
+async def of(connection: Connection, about: UUID) -> list[Mail]:
+    """All mail about a draft or an intake, oldest first."""
+    rows = await connection.fetch("select * from mail where about = $1 order by queued_at", about)
+    return [_mail(row) for row in rows]
+
+
 async def addressee(connection: Connection, about: UUID) -> Addressee | None:
     """Whom a message about this is for; None where it is deleted."""
     row = await connection.fetchrow(

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, Depends, FastAPI
 
-from services.intake.web.questionnaire import later, sent, steps
+from services.intake.web.questionnaire import data, later, sent, steps
 from services.intake.web.questionnaire.draft import speak
 
 
@@ -16,6 +16,5 @@ async def _counting_requests(app: FastAPI) -> AsyncIterator[None]:
 
 
 router = APIRouter(lifespan=_counting_requests, include_in_schema=False, dependencies=[Depends(speak)])
-router.include_router(later.router)
-router.include_router(sent.router)
-router.include_router(steps.router)
+for part in (data, later, sent, steps):
+    router.include_router(part.router)

@@ -101,7 +101,8 @@ async def _still_there(request: Request, connection: Connection, draft_id: UUID,
             410,
             gettext_noop("This address has run out"),
             language_of(request).gettext(
-                "Answers that are not sent within %(days)s days are deleted. You can start again at any time.",
+                "Answers that are not sent within %(days)s days are deleted, and so is what somebody has had erased. "
+                "You can start again at any time.",
                 days=KEPT.days,
             ),
             action=START_AGAIN,
