@@ -13,6 +13,7 @@ from playwright.async_api import Browser, async_playwright
 from uuid_utils.compat import uuid7
 
 from services.recommendation.app import service
+from services.recommendation.domain.review import Reviewer
 from shared import access
 from shared.access import Principal
 from shared.contracts.intake import Role
@@ -40,12 +41,13 @@ def database(app: FastAPI) -> Database:
 
 @pytest.fixture
 def sign_in(app: FastAPI, settings: Settings) -> SignIn:
-    """A client with the token of a colleague: `sign_in("account_manager", name="Anna Berg")`."""
+    """A client with the token of a colleague, new or known: `sign_in("account_manager", name="Anna Berg")`."""
     assert settings.signing_key is not None
     signing_key = settings.signing_key
 
-    def signed_in(*roles: Role, name: str = "Anna Berg") -> httpx2.AsyncClient:
-        principal = Principal(uuid7(), uuid7(), name, roles, 1)
+    def signed_in(*roles: Role, name: str = "Anna Berg", of: Reviewer | None = None) -> httpx2.AsyncClient:
+        person = of or Reviewer(uuid7(), name)
+        principal = Principal(person.id, uuid7(), person.name, roles, 1)
         token = access.sign(principal, signing_key, issued=datetime.now(UTC), expires=None)
         return httpx2.AsyncClient(
             transport=httpx2.ASGITransport(app),

@@ -1,9 +1,10 @@
 """From a review to a client: what may be released, by whom it can be read, and for how long."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -18,22 +19,27 @@ from services.recommendation.domain import release as rules
 from services.recommendation.domain.document import sha256
 from services.recommendation.domain.release import AnswerRequest, NotAnswerable, answered, link, release, share_again
 from services.recommendation.domain.review import (
-    STATE_AFTER,
     Case,
     OutOfStep,
+    Review,
     Reviewer,
     ReviewRequest,
+    SignatureRequest,
+    UndoRequest,
     Unfit,
+    after,
     arriving,
     decide,
+    sign,
     take_up,
+    undo,
 )
 from services.recommendation.events import HANDLERS
 from services.recommendation.store import documents
 from shared import access
 from shared.contracts.base import Event
 from shared.contracts.intake import IntakeErased, IntakeWithdrawn
-from shared.contracts.recommendation import ClientAnswer, DeclineReason, ProposalState
+from shared.contracts.recommendation import ClientAnswer, Decision, DeclineReason, Model, ProposalState
 from shared.postgres import Connection, Database
 from shared.questionnaire import PUBLISHED
 from shared.service import Settings
@@ -42,29 +48,66 @@ from tests.recommendation.conftest import SignIn
 from tests.recommendation.situations import NOW, PLAYBOOK, completed
 
 ANNA = Reviewer(uuid7(), "Anna Berg")
+BORIS = Reviewer(uuid7(), "Boris Vidal")
+SOL = Reviewer(uuid7(), "Sol Reyes")
+COLLEAGUES = st.sampled_from([ANNA, BORIS, SOL])
+MODELS = st.sampled_from(get_args(Model))
+
+
+RULED_OUT = SAAS_SCALE_UP | {"price_rule": "mandatory", "funding": "yearly_reviewed"}
 
 
 class Path(RuleBasedStateMachine):
-    """Everything that can happen to a case, in any order; what is out must have been let pass by the last review."""
+    """Everything that can happen to a case, in any order; what is out must have been let pass by whoever has to."""
 
     @initialize()
     def proposed(self) -> None:
         self.case = Case(
-            uuid7(), 1, 1, "proposed", "dedicated_team", "monthly_team", PUBLISHED, SAAS_SCALE_UP, None, None
+            uuid7(),
+            1,
+            1,
+            "proposed",
+            "discovery_call",
+            "fixed_price",
+            PUBLISHED,
+            RULED_OUT,
+            None,
+            None,
+            authors=frozenset([SOL.id]),
         )
-        self.documents: dict[int, str] = {}
+        self.documents: dict[int, Review] = {}
         self.answers: list[ProposalState] = []
 
-    @rule(stale=st.integers(0, 1))
-    def taken_up(self, stale: int) -> None:
-        self._try(lambda: take_up(self.case, self.case.version - stale, ANNA))
+    @rule(by=COLLEAGUES, stale=st.integers(0, 1))
+    def taken_up(self, by: Reviewer, stale: int) -> None:
+        self._try(lambda: take_up(self.case, self.case.version - stale, by))
 
-    @rule(decision=st.sampled_from(["approve", "return"]), stale=st.integers(0, 1))
-    def decided(self, decision: Any, stale: int) -> None:
+    @rule(decision=st.sampled_from(get_args(Decision)), model=MODELS, by=COLLEAGUES, stale=st.integers(0, 1))
+    def decided(self, decision: Decision, model: Model, by: Reviewer, stale: int) -> None:
         def done() -> Case:
-            asked = ReviewRequest(decision=decision, note="Why so?", version=self.case.version - stale)
-            review = decide(self.case, asked, ANNA, NOW, PLAYBOOK)
-            return self._moved(STATE_AFTER[decision], review=review)
+            asked = ReviewRequest(
+                decision=decision,
+                model=model if decision == "override" else None,
+                reason_code="known_client",
+                note="Why so?",
+                version=self.case.version - stale,
+            )
+            return after(self.case, decide(self.case, asked, by, NOW, PLAYBOOK))
+
+        self._try(done)
+
+    @rule(decision=st.sampled_from(["confirm", "refuse"]), by=COLLEAGUES, stale=st.integers(0, 1))
+    def signed(self, decision: Any, by: Reviewer, stale: int) -> None:
+        def done() -> Case:
+            asked = SignatureRequest(decision=decision, note="So it is.", version=self.case.version - stale)
+            return after(self.case, sign(self.case, asked, by, NOW))
+
+        self._try(done)
+
+    @rule(by=COLLEAGUES, stale=st.integers(0, 1))
+    def undone(self, by: Reviewer, stale: int) -> None:
+        def done() -> Case:
+            return after(self.case, undo(self.case, UndoRequest(version=self.case.version - stale), by, NOW))
 
         self._try(done)
 
@@ -73,7 +116,7 @@ class Path(RuleBasedStateMachine):
         def done() -> Case:
             review = release(self.case, self.case.version - stale)
             assert self.case.revision not in self.documents, "a revision has one document"
-            self.documents[self.case.revision] = review.decision
+            self.documents[self.case.revision] = review
             return self._moved("released")
 
         self._try(done)
@@ -102,7 +145,7 @@ class Path(RuleBasedStateMachine):
     @rule()
     def revised(self) -> None:
         state = arriving(self.case.revision + 1, self.case.revision, is_withdrawn=self.case.state == "withdrawn")
-        self.case = self._moved(state, revision=self.case.revision + 1, review=None)
+        self.case = self._moved(state, revision=self.case.revision + 1, review=None, waiting=None)
 
     @rule()
     def withdrawn(self) -> None:
@@ -110,16 +153,30 @@ class Path(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_out_that_was_not_let_pass(self) -> None:
-        assert set(self.documents.values()) <= {"approve", "override"}
         if self.case.state in rules.OUT:
             assert self.case.revision in self.documents
+        for review in self.documents.values():
+            assert review.decision in ("approve", "override")
+            assert review.standing == "stands"
+            assert review.by != SOL, "nobody approves what came of their own questions"
+            if review.model == "dedicated_team":
+                assert review.second is not None, "a veto is overridden by two"
+                assert review.second.by not in (review.by, SOL)
+
+    @invariant()
+    def what_needs_a_second_person_waits_in_review(self) -> None:
+        if self.case.waiting is not None:
+            assert self.case.state in ("in_review", "withdrawn")
+            assert self.case.assignee is not None
 
     def _moved(self, state: ProposalState, **changes: Any) -> Case:
         return Case(**(vars(self.case) | {"version": self.case.version + 1, "state": state} | changes))
 
-    def _try(self, step: Any) -> None:
-        with suppress(OutOfStep):
+    def _try(self, step: Callable[[], Case]) -> None:
+        version = self.case.version
+        with suppress(OutOfStep, Unfit):
             self.case = step()
+            assert self.case.version in (version, version + 1)
 
 
 TestPath = Path.TestCase

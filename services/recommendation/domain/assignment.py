@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated
 from uuid import UUID
 
@@ -98,8 +98,10 @@ def away(of: Reviewer, until: date, deputy: Reviewer, today: date) -> Absence:
 
 
 def due(proposed_at: datetime) -> datetime:
-    """When a case has to be decided: the same time of day, so many working days later. Weekends in UTC do not count."""
+    """When a case has to be decided. What comes on a weekend, in UTC, counts as come when the week begins."""
     found = proposed_at.astimezone(UTC)
+    if found.weekday() in WEEKEND:
+        found = datetime.combine(found.date() + timedelta(days=7 - found.weekday()), time.min, UTC)
     for _ in range(WORKING_DAYS):
         found += timedelta(days=1)
         while found.weekday() in WEEKEND:
