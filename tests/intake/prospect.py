@@ -36,6 +36,7 @@ class Form(HTMLParser):
 
     fields: dict[str, str] = field(default_factory=dict)
     selecting: str = ""
+    writing: str = ""
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -44,11 +45,22 @@ class Form(HTMLParser):
         found = {name: value or "" for name, value in attrs}
         if tag == "input" and (found["type"] not in ("radio", "checkbox") or "checked" in found):
             self.fields[found["name"]] = found["value"]
+        elif tag == "textarea":
+            self.writing = found["name"]
+            self.fields[self.writing] = ""
         elif tag == "select":
             self.selecting = found["name"]
             self.fields[self.selecting] = ""
         elif tag == "option" and "selected" in found:
             self.fields[self.selecting] = found["value"]
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "textarea":
+            self.writing = ""
+
+    def handle_data(self, data: str) -> None:
+        if self.writing:
+            self.fields[self.writing] += data
 
 
 def form_on(page: Response) -> dict[str, str]:

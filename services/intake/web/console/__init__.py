@@ -1,9 +1,9 @@
-"""The sales console: the pipeline, and one case."""
+"""The sales console: the pipeline, cases, and calls."""
 
 from fastapi import APIRouter
 
-from services.intake.web.console import case, mail, pipeline
+from services.intake.web.console import calls, case, mail, pipeline
 
 router = APIRouter(prefix="/console")
-for part in (pipeline, mail, case):
+for part in (pipeline, mail, calls, case):
     router.include_router(part.router)

@@ -133,7 +133,7 @@ async def keep(request: Request, token: str, slug: str) -> Response:
         for field in fields:
             if field in form:
                 try:
-                    given[field] = Entry(kept(field, form[field], draft.questionnaire), _seq(form, field))
+                    given[field] = Entry(kept(field, form[field], draft.questionnaire), seq_of(form, field))
                 except NotKept as refusal:
                     refused[field] = str(refusal)
         merged = merge(draft.entries, given)
@@ -171,7 +171,8 @@ def fields_of(questionnaire: Questionnaire, slug: str) -> tuple[str, ...]:
     return fields
 
 
-def _seq(form: Mapping[str, str], field: str) -> int:
+def seq_of(form: Mapping[str, str], field: str) -> int:
+    """The seq that a form's field was rendered with; raises Problem where the form has none."""
     seq = form.get(SEQ + field, "")
     if not (seq.isascii() and seq.isdigit() and len(seq) <= len(str(MAX_SEQ))):
         raise not_this_form()
