@@ -505,6 +505,8 @@ def test_staff_see_the_places_their_roles_open(client: TestClient) -> None:
     assert staff is not None
     assert re.findall(r'href="([^"]+)"( aria-current="true")?', staff[0]) == [
         ("/console/", ""),
+        ("/console/calls/", ""),
+        ("/console/invitations/", ""),
         ("/reviews/", ' aria-current="true"'),
         ("/account/", ""),
     ]

@@ -16,8 +16,7 @@ from shared.postgres import Connection
 async def accept(connection: Connection, draft: Draft, consent: ConsentForm, author: UUID | None = None) -> None:
     """Send a draft in: it becomes the intake of the same id, and is kept as it was sent.
 
-    Its contact, who gets a receipt, may be missing;
-    `author` is the colleague who took the answers down, if one did.
+    Its contact, who gets a receipt, may be missing. `author` is the colleague who took the answers down, if one did.
     """
     now = datetime.now(UTC)
     fact = submitted(
