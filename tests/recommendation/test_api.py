@@ -422,6 +422,7 @@ async def test_the_api_describes_itself(sign_in: SignIn) -> None:
         f"{API}/intakes/{{intake_id}}/undo",
         f"{API}/intakes/{{intake_id}}/blueprint",
         f"{API}/reviews",
+        f"{API}/report",
     }
     body = document["paths"][f"{API}/intakes/{{intake_id}}/review"]["post"]["requestBody"]
     assert set(body["content"]["application/json"]["schema"]["properties"]) == {

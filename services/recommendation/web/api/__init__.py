@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from services.recommendation.web.api import cases, decisions, documents
+from services.recommendation.web.api import cases, decisions, documents, report
 
 router = APIRouter(prefix="/api/recommendation")
-for part in (cases, decisions, documents):
+for part in (cases, decisions, documents, report):
     router.include_router(part.router)

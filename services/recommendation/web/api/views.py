@@ -20,18 +20,20 @@ from shared.contracts.intake import Company
 from shared.contracts.recommendation import ClientAnswer, CommercialForm, Decision, DeclineReason, Model, ProposalState
 
 
-class _View(BaseModel):
+class View(BaseModel):
+    """What is shown, read from an object's attributes."""
+
     model_config = ConfigDict(from_attributes=True)
 
 
-class PersonView(_View):
+class PersonView(View):
     """A member of staff."""
 
     id: UUID
     name: str
 
 
-class SequelView(_View):
+class SequelView(View):
     """What became of a decision; `version` is the case's after it."""
 
     kind: Ending
@@ -41,7 +43,7 @@ class SequelView(_View):
     version: int
 
 
-class ReviewView(_View):
+class ReviewView(View):
     """One decision; `version` is the case's after it.
 
     It `stands`, or `waits` for a second person's signature, or was `refused` or `undone`.
@@ -60,7 +62,7 @@ class ReviewView(_View):
     sequels: tuple[SequelView, ...]
 
 
-class AssignmentView(_View):
+class AssignmentView(View):
     """A case put into somebody's hands; `asked_for` is who was meant, where a deputy got it. `version` is then."""
 
     assignee: PersonView
@@ -71,7 +73,7 @@ class AssignmentView(_View):
     version: int
 
 
-class EarlierView(_View):
+class EarlierView(View):
     """A revision that another has replaced."""
 
     revision: int
@@ -81,7 +83,7 @@ class EarlierView(_View):
     proposed_at: datetime
 
 
-class ClientAnswerView(_View):
+class ClientAnswerView(View):
     """What the client answered. After erasure name and note are null."""
 
     answer: ClientAnswer
@@ -91,7 +93,7 @@ class ClientAnswerView(_View):
     at: datetime
 
 
-class DocumentView(_View):
+class DocumentView(View):
     """A released document: the SHA-256 of what it says, and the client's link while it is open."""
 
     number: int
@@ -106,7 +108,7 @@ class DocumentView(_View):
     answers: tuple[ClientAnswerView, ...]
 
 
-class CaseView(_View):
+class CaseView(View):
     """A proposal as the playbook made it, its state, and what people decided.
 
     `review` is the last decision on the current revision that stands, `waiting` one that needs a second person, and
@@ -146,7 +148,7 @@ class CaseView(_View):
     documents: tuple[DocumentView, ...]
 
 
-class QueuedView(_View):
+class QueuedView(View):
     """A case in the queue; `checks` and `unknown` count open contradictions and unanswered questions.
 
     `leaning` is what a discovery call leans to, and `waiting_for` who needs a second person's signature.
@@ -174,7 +176,7 @@ class QueuedView(_View):
     age_seconds: int
 
 
-class QueueView(_View):
+class QueueView(View):
     """At most a page of cases; `next` is what to send as `after` for the following page."""
 
     items: tuple[QueuedView, ...]
@@ -188,7 +190,7 @@ class DecidedView(ReviewView):
     state: ProposalState
 
 
-class StandingView(_View):
+class StandingView(View):
     """Where a case stands after a step."""
 
     intake_id: UUID
@@ -197,7 +199,7 @@ class StandingView(_View):
     assignee: PersonView | None
 
 
-class ReleasedView(_View):
+class ReleasedView(View):
     """A released document: its number, the SHA-256 of what it says, and the client's link while it is open."""
 
     intake_id: UUID
