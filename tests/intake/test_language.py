@@ -10,6 +10,7 @@ import pytest
 from fastapi import FastAPI
 from httpx2 import AsyncClient, Response
 
+from services.intake import events
 from services.intake.app import service
 from services.intake.domain.mail import Kind, State
 from services.intake.handlers.messages import compose
@@ -24,6 +25,7 @@ from tests.assessment.archetypes import DEADLINE_MIGRATION, SAAS_SCALE_UP, START
 from tests.catalogues import write_catalogue
 from tests.intake.prospect import NORDWIND, begun, fill, form_on, id_of, save, score, send, sent
 from tests.intake.test_mail import INES, message
+from tests.intake.test_mail_pages import released
 
 TEMPLATES = Path("services/intake/web/templates/questionnaire")
 SPOKEN = re.compile(r"alt|aria-label|placeholder|title|data-(ready|saved|failed|refused|changed)")
@@ -130,6 +132,12 @@ async def test_every_text_of_a_prospects_pages_comes_from_the_catalogue(
         for state in ("in_review", "returned", "released"):
             await connection.execute("update intake set state = $1", state)
             await client.get(f"{draft}/status")
+        await connection.execute("update revision set submitted_at = now() - interval '9 days'")
+        await client.get(f"{draft}/status")
+        await events.on_released(connection, released(draft))
+        for state in ("released", "accepted", "declined", "expired"):
+            await connection.execute("update intake set state = $1", state)
+            await client.get(f"{draft}/status?seen=result-")
         await connection.execute(
             "update intake set assessment = null, ask_again_at = now(), asked_again = $1", intakes.MOST_ASKS
         )

@@ -9,22 +9,31 @@ from uuid import UUID
 import httpx2
 import pytest
 from fastapi import FastAPI
-from httpx2 import AsyncClient
+from httpx2 import AsyncClient, Response
 
 from services.intake import events
 from services.intake.app import service
 from services.intake.domain.drafts import KEPT
+from services.intake.domain.promise import answer_due
 from services.intake.domain.submission import CONSENT_TEXT
 from services.intake.store import drafts, intakes
 from shared import erasure
+from shared.access import DOCUMENT_LINK, link_token
 from shared.contracts.assessment import Assessment, Strength, Verdict
 from shared.contracts.intake import IntakeSubmitted
-from shared.contracts.recommendation import RecommendationAssigned, RecommendationProposed, RecommendationReviewed
+from shared.contracts.recommendation import (
+    RecommendationAnswered,
+    RecommendationAssigned,
+    RecommendationProposed,
+    RecommendationReleased,
+    RecommendationReviewed,
+)
+from shared.pages.formats import day
 from shared.postgres import Database
 from shared.questionnaire import UNKNOWN, load
 from shared.service import Settings, build
 from tests.assessment.archetypes import DEADLINE_MIGRATION, SAAS_SCALE_UP, START_UP_MVP
-from tests.intake.prospect import NORDWIND, begun, fill, form_on, id_of, save, score, send, sent, text_of
+from tests.intake.prospect import NORDWIND, SECRET, begun, fill, form_on, id_of, save, score, send, sent, text_of
 
 CATALOGUE = load()
 STAFF = UUID(int=7)
@@ -152,19 +161,97 @@ async def test_what_was_sent_can_be_read_and_no_longer_changed(client: AsyncClie
     assert "Steady growth" in text_of(await client.get(f"{draft}/review"))
 
 
-async def test_the_status_page_asks_for_news_until_the_result_stands(client: AsyncClient, database: Database) -> None:
+def asks(page: Response) -> tuple[str, str]:
+    """Where a page looks for news by itself, and how often."""
+    found = re.search('hx-get="([^"]+)" hx-trigger="every ([^"]+)"', page.text)
+    assert found is not None
+    return found[1], found[2]
+
+
+def announced(page: Response) -> str:
+    found = re.search('id="announced" role="status">([^<]*)<', page.text)
+    assert found is not None
+    return found[1]
+
+
+async def test_the_status_page_asks_for_news_until_the_result_stands_and_then_more_slowly(
+    client: AsyncClient, database: Database
+) -> None:
     draft = await sent(client, SAAS_SCALE_UP)
     waiting = await client.get(f"{draft}/status")
     assert "Your answers have arrived" in text_of(waiting)
-    assert "within two working days" in text_of(waiting)
-    assert f'hx-get="{draft}/status?seen=waiting"' in waiting.text
+    assert f"our recommendation, by {day(answer_due(NOW))}" in text_of(waiting)
     assert f'href="{draft}/status"' in waiting.text
-    assert (await client.get(f"{draft}/status?seen=waiting")).status_code == 204
+    news, often = asks(waiting)
+    assert often == "2s"
+    assert (await client.get(news)).status_code == 204
     await score(database, id_of(draft))
-    news = await client.get(f"{draft}/status?seen=waiting")
-    assert news.status_code == 200
-    assert "Your answers point to steady work" in text_of(news)
-    assert "hx-get" not in news.text
+    result = await client.get(news)
+    assert result.status_code == 200
+    assert "Your answers point to steady work" in announced(result)
+    assert asks(result)[1] == "20s"
+    assert (await client.get(asks(result)[0])).status_code == 204
+    async with database.connection() as connection:
+        await intakes.withdraw(connection, id_of(draft), 2)
+    assert (await client.get(asks(result)[0])).headers["hx-refresh"] == "true"
+
+
+@pytest.mark.parametrize(
+    ("sent_on", "due"),
+    [
+        ("2026-11-23T09:00Z", "2026-11-25"),
+        ("2026-11-26T23:59Z", "2026-11-30"),
+        ("2026-11-27T09:00Z", "2026-12-01"),
+        ("2026-11-28T09:00Z", "2026-12-01"),
+        ("2026-11-29T23:30-01:00", "2026-12-02"),
+    ],
+)
+def test_an_answer_is_due_after_two_working_days(sent_on: str, due: str) -> None:
+    assert answer_due(datetime.fromisoformat(sent_on)).isoformat() == due
+
+
+async def test_an_answer_that_is_late_is_admitted(client: AsyncClient, database: Database) -> None:
+    draft = await sent(client, SAAS_SCALE_UP)
+    await score(database, id_of(draft))
+    async with database.connection() as connection:
+        await connection.execute("update revision set submitted_at = $1", NOW - timedelta(days=6))
+    shown = text_of(await client.get(f"{draft}/status"))
+    assert "It takes longer than the two working days we had promised" in shown
+    assert "You get our recommendation, by" not in shown
+
+
+async def test_what_happens_after_the_release_is_shown_with_the_way_to_the_document(
+    client: AsyncClient, database: Database
+) -> None:
+    draft = await sent(client, SAAS_SCALE_UP)
+    await score(database, id_of(draft))
+    about = {"intake_id": id_of(draft), "revision": 1, "time": NOW}
+    before = await client.get(f"{draft}/status")
+    assert "/d/" not in before.text
+    released = RecommendationReleased(
+        **about,
+        version=3,
+        by=STAFF,
+        model="dedicated_team",
+        commercial_form="monthly_team",
+        document=1,
+        document_hash="e97a7a5e",
+        link_id=UUID(int=9),
+        expires_at=NOW + timedelta(days=30),
+    )
+    async with database.transaction() as connection:
+        await events.on_released(connection, released)
+    page = await client.get(asks(before)[0])
+    assert "There is news" in announced(page)
+    assert "You read it, ask about it, and say whether it fits, by" in text_of(page)
+    assert f'href="http://testserver/d/{link_token(SECRET, DOCUMENT_LINK, UUID(int=9))}"' in page.text
+    answered = RecommendationAnswered(**about, version=4, document=1, answer="accepted", reason_code=None)
+    async with database.transaction() as connection:
+        await events.on_answered(connection, answered)
+    page = await client.get(asks(page)[0])
+    assert "You have accepted it" in text_of(page)
+    assert "hx-get" not in page.text
+    assert "dedicated" not in text_of(page)
 
 
 VERDICTS = {
@@ -353,7 +440,7 @@ async def test_a_result_that_does_not_come_is_admitted(client: AsyncClient, data
         await connection.execute("update intake set asked_again = $1", intakes.MOST_ASKS)
     page = await client.get(f"{draft}/status?seen=waiting")
     assert "takes longer than it should" in text_of(page)
-    assert f'hx-get="{draft}/status?seen=stuck"' in page.text
+    assert asks(page)[1] == "2s"
 
 
 async def test_a_withdrawn_request_says_so(client: AsyncClient, database: Database) -> None:

@@ -17,9 +17,8 @@ from babel import dates
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import SecretStr
 
-from services.intake.domain import drafts
 from services.intake.domain.mail import Addressee, Kind, Mail
-from shared import access
+from services.intake.handlers import links
 from shared.language import Language, language
 from shared.pages.formats import day
 from shared.service import Settings
@@ -42,17 +41,16 @@ class Postponed(Exception):
 
 def compose(mail: Mail, addressee: Addressee, settings: Settings, *, shows_link: bool = True) -> EmailMessage:
     """The message as it would go out now, with its links; without `shows_link` the personal one is left out."""
-    personal = _address(settings, "q", drafts.LINK, mail.about) if shows_link else NOT_SHOWN
     values = {
         "name": addressee.name,
         "company": addressee.company,
         "expires_at": addressee.expires_at,
         "front": settings.public_url,
-        "personal": personal,
+        "personal": links.personal(settings, mail.about) if shows_link else NOT_SHOWN,
         **mail.detail,
     }
     if link_id := mail.detail.get("link_id", addressee.link_id):
-        values["document"] = _address(settings, "d", access.DOCUMENT_LINK, UUID(link_id))
+        values["document"] = links.document(settings, UUID(link_id))
     templates = _environment(language(addressee.language))
     subject, text = templates.get_template(f"{mail.kind}.txt").render(values).split("\n", 1)
     message = EmailMessage()
@@ -98,11 +96,6 @@ def _refusal(what: str, code: int) -> Refused | Postponed:
     if code >= 500:
         return Refused(f"The mail server refuses {what} ({code}).")
     return Postponed(f"The mail server does not take {what} yet ({code}).")
-
-
-def _address(settings: Settings, place: str, purpose: str, link_id: UUID) -> str:
-    token = access.link_token(settings.link_secret.get_secret_value(), purpose, link_id)
-    return f"{settings.public_url.rstrip('/')}/{place}/{token}"
 
 
 def _local(moment: str, zone: str, language: Language) -> str:

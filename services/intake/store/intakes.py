@@ -54,6 +54,17 @@ class StoredRevision:
     questionnaire: str
     given: dict[str, Answer]
     company: Company
+    submitted_at: datetime
+
+
+@dataclass(frozen=True)
+class Release:
+    """The client's link to the document that was released last, and whether the client has opened it."""
+
+    link_id: UUID
+    released_at: datetime
+    expires_at: datetime
+    is_opened: bool
 
 
 async def accept(
@@ -200,7 +211,7 @@ async def current_revision(connection: Connection, intake_id: UUID) -> StoredRev
     )
     assert row is not None
     given = {question: Answer.model_validate(answer) for question, answer in row["answers"].items()}
-    return StoredRevision(row["questionnaire"], given, Company.model_validate(row["company"]))
+    return StoredRevision(row["questionnaire"], given, Company.model_validate(row["company"]), row["submitted_at"])
 
 
 async def timeline(connection: Connection, intake_id: UUID) -> list[dict[str, Any]]:
@@ -230,6 +241,26 @@ async def pipeline(connection: Connection, state: str | None, before: datetime |
         MOST_ASKS,
     )
     return [PipelineRow(**row) for row in rows]
+
+
+async def last_release(connection: Connection, intake_id: UUID) -> Release | None:
+    """The last release that was heard of, or None."""
+    row = await connection.fetchrow(
+        """
+        select (released.detail ->> 'link_id')::uuid as link_id, released.at as released_at,
+            (released.detail ->> 'expires_at')::timestamptz as expires_at,
+            exists (
+                select from timeline opened where opened.intake_id = released.intake_id
+                    and opened.topic = 'recommendation.opened.v1'
+                    and opened.detail -> 'document' = released.detail -> 'document'
+            ) as is_opened
+        from timeline released
+        where released.intake_id = $1 and released.topic = 'recommendation.released.v1'
+        order by released.at desc limit 1
+        """,
+        intake_id,
+    )
+    return None if row is None else Release(**row)
 
 
 async def contact(connection: Connection, intake_id: UUID) -> ContactForm | None:

@@ -8,6 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from services.intake.domain.drafts import Draft, Entry
 from services.intake.domain.submission import Email
+from services.intake.handlers import links
 from services.intake.store import drafts, mail
 from services.intake.web.account.passwords import Attempts, TooManyAttempts, network
 from services.intake.web.questionnaire.draft import locked, not_this_form, opened, posted, refuse_if_sent, to
@@ -89,7 +90,7 @@ async def _page(
         status=status,
         headers=headers,
         token=token,
-        address=f"{settings.public_url.rstrip('/')}/q/{token}",
+        address=links.personal(settings, draft.id),
         email=email,
         typed=email if typed is None else typed,
         last=None if errors else last,

@@ -1,11 +1,15 @@
 """Sending: the review, the submission, and afterwards where it stands and what came out."""
 
+import hashlib
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request, Response
 
 from services.intake.domain.drafts import CONSENT, Draft
+from services.intake.domain.promise import answer_due
 from services.intake.domain.submission import CONSENT_TEXT, ConsentForm
+from services.intake.handlers import links
 from services.intake.handlers.prospects import accept
 from services.intake.store import intakes
 from services.intake.web.questionnaire.draft import locked, not_this_form, opened, posted, to
@@ -14,8 +18,11 @@ from services.intake.web.questionnaire.wording import asked_back, line
 from shared.language import gettext_noop
 from shared.pages import Pages, language_of
 from shared.postgres import Database
+from shared.service import Settings
 
 router = APIRouter()
+
+WITH_DOCUMENT = ("released", "accepted", "declined", "expired")
 
 AGREE = gettext_noop("Tick the box to let us keep your answers. Without it we cannot take them.")
 
@@ -46,14 +53,19 @@ async def submit(request: Request, token: str) -> Response:
 
 @router.get("/q/{token}/status")
 async def status(request: Request, token: str, seen: str = "") -> Response:
-    """Where it stands, and the result as soon as there is one; 204 where that is what the asking page shows already."""
+    """Where it stands, and the result as soon as there is one; 204 where that is what the asking page shows already.
+
+    `seen` is what that page was given: how it stood, and a digest of what has come of it.
+    """
     draft = await opened(request, token)
     if not draft.sent_at:
         return to(token, REVIEW)
     database: Database = request.app.state.database
     async with database.connection() as connection:
         intake = await intakes.status(connection, draft.id)
-    assert intake is not None, "a draft that was sent is an intake"
+        assert intake is not None, "a draft that was sent is an intake"
+        sent_at = (await intakes.current_revision(connection, draft.id)).submitted_at
+        release = await intakes.last_release(connection, draft.id)
     assessment = intake.assessment
     if intake.state == "withdrawn":
         standing = "withdrawn"
@@ -61,8 +73,16 @@ async def status(request: Request, token: str, seen: str = "") -> Response:
         standing = "result"
     else:
         standing = "stuck" if intake.is_stuck else "waiting"
-    if standing == seen:
+    due = answer_due(sent_at)
+    is_late = datetime.now(UTC).date() > due
+    news = repr((intake.state, intake.assignee_name, intake.revision, is_late, release))
+    here = f"{standing}-{hashlib.sha256(news.encode()).hexdigest()[:12]}"
+    if here == seen:
         return Response(status_code=204)
+    before = seen.partition("-")[0]
+    if before == "result" != standing:
+        return Response(status_code=204, headers={"HX-Refresh": "true"})
+    settings: Settings = request.app.state.settings
     pages: Pages = request.app.state.pages
     return pages.render(
         request,
@@ -70,7 +90,12 @@ async def status(request: Request, token: str, seen: str = "") -> Response:
         token=token,
         intake=intake,
         standing=standing,
-        seen=seen,
+        here=here,
+        before=before,
+        due=due,
+        is_late=is_late,
+        document=release if release is not None and intake.state in WITH_DOCUMENT else None,
+        document_address=None if release is None else links.document(settings, release.link_id),
         asked_back=asked_back(draft.questionnaire, (check.id for check in assessment.checks)) if assessment else [],
     )
 

@@ -8,7 +8,8 @@ const PATIENCE_MS = 8000;
 const form = document.querySelector("form[data-answers]");
 const saving = document.getElementById("saving");
 const fields = [...form.querySelectorAll("[data-seq]")].map((input) => input.dataset.seq);
-const known = new Map(fields.map((field) => [field, valueOf(field)]));
+// What is being typed while this loads counts as given; what a browser brings back by itself does not.
+const known = new Map(fields.map((field) => [field, isBeingGiven(field) ? null : valueOf(field)]));
 const sent = new Map();
 const pending = new Set();
 const failing = new Set();
@@ -20,6 +21,12 @@ function seqOf(field) {
 
 function valueOf(field) {
   return form.elements[field].value;
+}
+
+function isBeingGiven(field) {
+  const control = document.activeElement;
+  if (control === null || control.name !== field) return false;
+  return control.type === "radio" ? control.checked && !control.defaultChecked : control.value !== control.defaultValue;
 }
 
 function wordsOf(field) {
@@ -97,6 +104,7 @@ function show(field, value, isUntouched) {
 }
 
 tell("ready");
+saveChanged();
 
 form.addEventListener("change", saveChanged);
 
