@@ -17,7 +17,7 @@ from services.recommendation.domain.playbook import Playbook, Veto
 from services.recommendation.domain.release import OUT
 from services.recommendation.domain.review import DECIDED, WAITING, Reviewer
 from services.recommendation.handlers import PLAYBOOKS
-from services.recommendation.store import cases, colleagues
+from services.recommendation.store import cases, colleagues, similar
 from services.recommendation.store import queue as queues
 from services.recommendation.store.cases import CaseFile
 from services.recommendation.web import firmness, wording
@@ -80,6 +80,7 @@ async def show(
         absences = await colleagues.absences(connection, now.date())
         previous, following = await queues.beside(connection, listing.wanted(staff, absences), intake_id)
         managers = await colleagues.account_managers(connection)
+        alike = [] if file is None else await similar.nearest_to(connection, file)
     if file is None:
         raise nowhere()
     assessment = None if file.assessment is None else Assessment.model_validate(file.assessment)
@@ -113,6 +114,7 @@ async def show(
         turning_dimensions=firmness.of_dimensions(assessment) if assessment else [],
         beliefs=firmness.beliefs(assessment.central_weights) if assessment else [],
         blueprint=handlers.blueprint_of(file),
+        similar=alike,
         columns=wording.COLUMNS,
         fields=wording.FIELDS,
         choices=wording.CHOICES,
