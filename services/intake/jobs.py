@@ -8,7 +8,7 @@ import structlog
 
 from services.intake.domain.mail import MOST_ATTEMPTS, Addressee, Mail, State, why_dropped
 from services.intake.handlers.messages import Postponed, Refused, compose, deliver
-from services.intake.store import drafts, intakes, mail
+from services.intake.store import drafts, intakes, invitations, mail
 from shared import outbox
 from shared.postgres import Database
 from shared.service import Job, Settings
@@ -30,6 +30,14 @@ async def drop_expired_drafts(database: Database) -> None:
     """Delete drafts that nobody has come back to: they hold names and addresses."""
     async with database.transaction() as connection:
         await drafts.drop_expired(connection, datetime.now(UTC))
+
+
+async def remind_invited(database: Database) -> None:
+    """Remind, once, of personal links that were mailed some days ago and from which nothing was sent in."""
+    async with database.transaction() as connection:
+        now = datetime.now(UTC)
+        for draft_id in await invitations.due_reminders(connection, now):
+            await mail.queue(connection, "invitation_reminder", draft_id, now)
 
 
 async def send_mail(database: Database, settings: Settings) -> None:
@@ -74,5 +82,6 @@ def jobs(settings: Settings) -> Sequence[Job]:
     return (
         Job("reconcile", 5, reconcile),
         Job("expired drafts", 3600, drop_expired_drafts),
+        Job("invitation reminders", 600, remind_invited),
         Job("mail", 5, partial(send_mail, settings=settings)),
     )

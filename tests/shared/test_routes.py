@@ -37,6 +37,7 @@ OPEN = {
         "POST /account/sign-in",
         "POST /q/",
         "POST /q/{token}/answers",
+        "POST /q/{token}/opened",
         "POST /q/{token}/erase",
         "POST /q/{token}/later",
         "POST /q/{token}/review",

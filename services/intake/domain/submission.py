@@ -87,11 +87,13 @@ Country = Annotated[
 Email = Annotated[str, AfterValidator(_email)]
 
 
-class _Form(BaseModel):
+class Form(BaseModel):
+    """Something that was sent in: strict, and nothing in it that is not asked for."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class CompanyForm(_Form):
+class CompanyForm(Form):
     """The company that asks."""
 
     name: Text
@@ -100,14 +102,14 @@ class CompanyForm(_Form):
     country: Country
 
 
-class ContactForm(_Form):
+class ContactForm(Form):
     """The person to answer."""
 
     name: Text
     email: Email
 
 
-class ConsentForm(_Form):
+class ConsentForm(Form):
     """Agreement to be contacted about this request: to which text, and who obtained it."""
 
     given: bool
@@ -122,7 +124,7 @@ class ConsentForm(_Form):
         return given
 
 
-class AnswerForm(_Form):
+class AnswerForm(Form):
     """A level key or `unknown`, and whether it was said or inferred."""
 
     level: str
@@ -136,7 +138,7 @@ def _answer(given: object) -> object:
 Answers = dict[str, Annotated[AnswerForm, BeforeValidator(_answer)]]
 
 
-class AnswersForm(_Form):
+class AnswersForm(Form):
     """Answers to the published questionnaire; left out or `unknown` means not known yet."""
 
     answers: Answers

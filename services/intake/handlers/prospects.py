@@ -1,15 +1,20 @@
 """Steps that several edges share about prospects: what is known of them, invitations, and sending answers in."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
-from services.intake.domain.drafts import Draft
+from uuid_utils.compat import uuid7
+
+from services.intake.domain.drafts import Draft, Entry, begin
 from services.intake.domain.duplicates import Known, alike, email_key, firms_domain
+from services.intake.domain.invitations import Invitation, UnknownInvitation, check_open
 from services.intake.domain.submission import ConsentForm, ContactForm, submitted
-from services.intake.store import drafts, intakes, mail
+from services.intake.store import drafts, intakes, invitations, mail
 from services.intake.store import duplicates as stored
+from shared.contracts.intake import Campaign
 from shared.postgres import Connection
 
 
@@ -56,3 +61,53 @@ async def known_of(connection: Connection, name: str, email: str, *, besides: Co
     names = await stored.names(connection, now) if name else {}
     nearest = await asyncio.to_thread(alike, name, names)
     return await stored.known(connection, nearest, email_key(email), firms_domain(email), besides=besides, now=now)
+
+
+async def invite(
+    connection: Connection, values: Mapping[str, str], campaign: Campaign | None, made_by: UUID, *, by_mail: bool
+) -> Draft:
+    """Begin a questionnaire for a prospect with what is known in place; `by_mail` sends its link to the contact."""
+    now = datetime.now(UTC)
+    draft = replace(
+        begin(uuid7(), now),
+        channel="link",
+        made_by=made_by,
+        campaign=campaign,
+        entries={field: Entry(value, 1) for field, value in values.items() if value},
+    )
+    await drafts.add(connection, draft)
+    if by_mail:
+        await _mail(connection, draft.id, now)
+    return draft
+
+
+async def remind(connection: Connection, draft_id: UUID) -> None:
+    """Send the link once more, as a reminder where it was sent before. Raises UnknownInvitation or NotOpen."""
+    now = datetime.now(UTC)
+    found = await _open_invitation(connection, draft_id, now)
+    if found.mailed_at is None:
+        await _mail(connection, draft_id, now)
+    else:
+        await invitations.mark_reminded(connection, draft_id, now)
+        await mail.queue(connection, "invitation_reminder", draft_id, now, {"at": now.isoformat()})
+
+
+async def revoke(connection: Connection, draft_id: UUID) -> None:
+    """Let a link open nothing any more. Raises UnknownInvitation or NotOpen."""
+    now = datetime.now(UTC)
+    await _open_invitation(connection, draft_id, now)
+    await invitations.revoke(connection, draft_id, now)
+
+
+async def _mail(connection: Connection, draft_id: UUID, now: datetime) -> None:
+    await invitations.mark_mailed(connection, draft_id, now)
+    await mail.queue(connection, "invitation", draft_id, now)
+
+
+async def _open_invitation(connection: Connection, draft_id: UUID, now: datetime) -> Invitation:
+    await drafts.lock(connection, draft_id)
+    found = await invitations.find(connection, draft_id)
+    if found is None:
+        raise UnknownInvitation
+    check_open(found.standing(now))
+    return found

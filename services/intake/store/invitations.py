@@ -1,15 +1,15 @@
 """The personal links that were made for prospects."""
 
-from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
 from services.intake.domain.invitations import REMINDED_AFTER, Invitation
 from shared.postgres import Connection
+from shared.questionnaire import load
 
 
 async def page(
-    connection: Connection, questions: Collection[str], *, made_by: UUID | None, before: datetime | None, limit: int
+    connection: Connection, *, made_by: UUID | None, before: datetime | None, limit: int
 ) -> list[Invitation]:
     """Invitations, latest first, of one colleague or of all."""
     rows = await connection.fetch(
@@ -17,7 +17,7 @@ async def page(
         {_INVITATION} and ($2::uuid is null or made_by = $2) and ($3::timestamptz is null or begun_at < $3)
         order by begun_at desc limit $4
         """,
-        list(questions),
+        _questions(),
         made_by,
         before,
         limit,
@@ -25,10 +25,14 @@ async def page(
     return [Invitation(**row) for row in rows]
 
 
-async def find(connection: Connection, questions: Collection[str], draft_id: UUID) -> Invitation | None:
+async def find(connection: Connection, draft_id: UUID) -> Invitation | None:
     """One invitation, or None."""
-    row = await connection.fetchrow(f"{_INVITATION} and draft.id = $2", list(questions), draft_id)
+    row = await connection.fetchrow(f"{_INVITATION} and draft.id = $2", _questions(), draft_id)
     return None if row is None else Invitation(**row)
+
+
+def _questions() -> list[str]:
+    return [question.id for question in load().questions]
 
 
 _INVITATION = """

@@ -9,6 +9,8 @@ from fastapi import APIRouter, Depends, Request, Response
 from uuid_utils.compat import uuid7
 
 from services.intake import handlers
+from services.intake.domain.drafts import LINK
+from services.intake.domain.invitations import InvitationForm
 from services.intake.domain.submission import (
     RevisionClosed,
     RevisionForm,
@@ -17,12 +19,13 @@ from services.intake.domain.submission import (
     given_answers,
     submitted,
 )
-from services.intake.store import intakes
-from shared.access import Principal, requires
+from services.intake.handlers import prospects
+from services.intake.store import intakes, invitations
+from shared.access import Principal, link_token, requires
 from shared.contracts.intake import Company
 from shared.postgres import Database
 from shared.questionnaire import load
-from shared.service import Problem, answer_once, read_json
+from shared.service import Problem, Settings, answer_once, read_json
 from shared.service.http import body_hash, idempotency_key, stored_answer
 
 router = APIRouter(prefix="/api/intake")
@@ -32,7 +35,7 @@ Reader = Annotated[Principal, Depends(requires("sales", "account_manager", "admi
 Admin = Annotated[Principal, Depends(requires("admin"))]
 
 
-def _taking(model: type[SubmissionForm | RevisionForm]) -> dict[str, Any]:
+def _taking(model: type[SubmissionForm | RevisionForm | InvitationForm]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": model.model_json_schema()}}}}
 
 
@@ -87,18 +90,23 @@ async def submit(request: Request, caller: Sales) -> Response:
 
 @router.get("/intakes/{intake_id}")
 async def read(request: Request, intake_id: UUID, caller: Reader) -> dict[str, Any]:
-    """State and timeline."""
+    """State and timeline, how it came in, and what was given; the last two are null once erased."""
     database: Database = request.app.state.database
     async with database.connection() as connection:
         found = await intakes.status(connection, intake_id)
         if found is None:
             raise _unknown()
+        revision = None if found.state == "erased" else await intakes.current_revision(connection, intake_id)
         return {
             "intake_id": str(intake_id),
             "revision": found.revision,
             "state": found.state,
             "stuck": found.is_stuck,
             "submitted_at": found.submitted_at.isoformat(),
+            "channel": found.channel,
+            "campaign": found.campaign and found.campaign.model_dump(),
+            "company": revision and revision.company.model_dump(),
+            "answers": revision and {question: answer.model_dump() for question, answer in revision.given.items()},
             "timeline": await intakes.timeline(connection, intake_id),
         }
 
@@ -147,6 +155,55 @@ async def erase(request: Request, intake_id: UUID, caller: Admin) -> None:
             await handlers.erase(connection, intake_id)
         except UnknownIntake as unknown:
             raise _unknown() from unknown
+
+
+@router.post("/invitations", status_code=201, openapi_extra=_taking(InvitationForm))
+async def invite(request: Request, caller: Sales) -> Response:
+    """Make a personal link with what is known in place. `duplicates` is a hint: the link is made all the same."""
+    form, body = await read_json(request, InvitationForm)
+    database: Database = request.app.state.database
+    settings: Settings = request.app.state.settings
+
+    async with database.transaction() as connection:
+
+        async def work() -> tuple[int, dict[str, Any]]:
+            found = await prospects.known_of(connection, form.company.name, form.contact.email)
+            draft = await prospects.invite(connection, form.values, form.campaign, caller.id, by_mail=form.send)
+            token = link_token(settings.link_secret.get_secret_value(), LINK, draft.id)
+            return 201, {
+                "invitation_id": str(draft.id),
+                "link": f"{settings.public_url.rstrip('/')}/q/{token}",
+                "expires_at": draft.expires_at.isoformat(),
+                "duplicates": [
+                    {
+                        "kind": one.kind,
+                        "id": str(one.id),
+                        "company": one.company,
+                        "state": one.state,
+                        "owner": one.owner,
+                        "reasons": one.reasons,
+                    }
+                    for one in found
+                ],
+            }
+
+        return await answer_once(request, connection, caller.id, body, work)
+
+
+@router.get("/invitations/{invitation_id}")
+async def invitation(request: Request, invitation_id: UUID, caller: Sales) -> dict[str, Any]:
+    """Where a personal link stands."""
+    database: Database = request.app.state.database
+    async with database.connection() as connection:
+        found = await invitations.find(connection, invitation_id)
+    if found is None:
+        raise Problem(404, "There is no such invitation", "Check its id.")
+    return {
+        "invitation_id": str(invitation_id),
+        "state": found.standing(datetime.now(UTC)),
+        "answered": found.answered,
+        "expires_at": found.expires_at.isoformat(),
+    }
 
 
 def _author(caller: Principal) -> UUID | None:

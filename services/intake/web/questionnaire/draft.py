@@ -8,7 +8,7 @@ from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 
 from services.intake.domain.drafts import KEPT, LINK, Draft
-from services.intake.store import drafts, intakes
+from services.intake.store import drafts, intakes, invitations
 from shared import access
 from shared.language import gettext_noop, language, preferred
 from shared.pages import language_of
@@ -40,9 +40,12 @@ async def opened(request: Request, token: str) -> Draft:
 
 
 async def locked(request: Request, connection: Connection, token: str) -> Draft:
-    """The same, held until the transaction ends."""
+    """The same, held until the transaction ends; whoever writes has opened it."""
     draft_id = _draft_id(request, token)
-    return await _still_there(request, connection, draft_id, await drafts.lock(connection, draft_id))
+    draft = await _still_there(request, connection, draft_id, await drafts.lock(connection, draft_id))
+    if draft.channel == "link" and draft.opened_at is None:
+        await invitations.mark_opened(connection, draft_id, datetime.now(UTC))
+    return draft
 
 
 def refuse_if_sent(draft: Draft) -> None:
@@ -105,6 +108,13 @@ async def _still_there(request: Request, connection: Connection, draft_id: UUID,
                 "You can start again at any time.",
                 days=KEPT.days,
             ),
+            action=START_AGAIN,
+        )
+    if draft.revoked_at is not None:
+        raise Problem(
+            410,
+            gettext_noop("This link was taken back"),
+            gettext_noop("Ask whoever sent it to you for a new one, or start by yourself from the front page."),
             action=START_AGAIN,
         )
     request.state.language = language(draft.language)

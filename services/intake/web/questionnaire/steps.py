@@ -109,6 +109,14 @@ async def save(request: Request, token: str) -> Response:
     return JSONResponse({"value": held.value, "seq": held.seq, "taken": given.field in taken})
 
 
+@router.post("/q/{token}/opened", status_code=204)
+async def open_link(request: Request, token: str) -> None:
+    """Note that the page was opened by somebody, and not by a program that looks at links in mail."""
+    database: Database = request.app.state.database
+    async with database.transaction() as connection:
+        await locked(request, connection, token)
+
+
 @router.get("/q/{token}/{slug}")
 async def show(request: Request, token: str, slug: str) -> Response:
     """One step of the questionnaire; `from=review` when it was opened to change one answer."""
@@ -214,6 +222,7 @@ def _page(
         "questionnaire/company.html" if slug == COMPANY else "questionnaire/dimension.html",
         status=409 if disputes else 422 if errors else 200,
         token=token,
+        draft=draft,
         slug=slug,
         step=slugs.index(slug) + 1,
         steps=len(slugs),

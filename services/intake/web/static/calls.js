@@ -4,6 +4,7 @@
 const PAUSE_MS = 400;
 const RETRY_MS = 2000;
 const PATIENCE_MS = 8000;
+const KEYS_OFF = "advisor-keys-off";
 const TYPED = "input:not([type=radio]):not([type=checkbox]), textarea, select";
 
 const form = document.querySelector("form[data-call]");
@@ -202,7 +203,7 @@ function askAgain() {
   setTimeout(() => document.body.dispatchEvent(new Event("answered")), RETRY_MS);
 }
 
-// Keys. They act while the focus is in the page's content and nothing is being typed.
+// Keys. They act while the focus is in the page's content and nothing is being typed; keys.js shows them and turns them off.
 
 const questions = [...form.querySelectorAll(".asking")];
 
@@ -238,19 +239,14 @@ const KEYS = {
   i: () => here()?.querySelector("input[type=checkbox]").click(),
   n: () => here()?.querySelector("textarea").focus(),
   g: () => goTo(document.querySelector(document.getElementById("next-question")?.hash ?? "none")),
-  "?": () => {
-    const keys = form.querySelector(".keys");
-    keys.open = !keys.open;
-    keys.querySelector("summary").focus();
-  },
 };
 
 main.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("dialog")) return;
   const isTyping = event.target.matches(TYPED);
   if (event.key === "Escape" && isTyping) goTo(here());
   const act = /^[0-9]$/.test(event.key) ? () => choose(Number(event.key)) : KEYS[event.key];
-  if (isTyping || !act || (event.key.startsWith("Arrow") && event.target.type === "radio")) return;
+  if (isTyping || !act || localStorage.getItem(KEYS_OFF) !== null || (event.key.startsWith("Arrow") && event.target.type === "radio")) return;
   event.preventDefault();
   act();
 });

@@ -106,6 +106,8 @@ function show(field, value, isUntouched) {
 tell("ready");
 saveChanged();
 
+if (form.dataset.opened) fetch(form.dataset.opened, { method: "POST", keepalive: true });
+
 form.addEventListener("change", saveChanged);
 
 form.addEventListener("input", () => {
