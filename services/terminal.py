@@ -39,8 +39,10 @@ def settings_of(data: Path | None) -> Settings:
     try:
         return laptop.settings_of(data)
     except ValidationError as error:
-        missing = ", ".join(f"ADVISOR_{str(fault['loc'][0]).upper()}" for fault in error.errors())
-        fail(f"These settings are missing or need another value: {missing}.")
+        faults = error.errors()
+        if named := [f"ADVISOR_{str(fault['loc'][0]).upper()}" for fault in faults if fault["loc"]]:
+            fail(f"These settings are missing or need another value: {', '.join(named)}.")
+        fail(" ".join(str(fault["ctx"]["error"]) for fault in faults))
     except CannotRun as error:
         fail(str(error))
 

@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.access import Jwk
+from shared.contracts.intake import Role
 
 MAIL_SCHEMES = ("smtp", "smtps", "smtp+starttls")
 
@@ -30,6 +31,14 @@ class Settings(BaseSettings):
     smtp_url: SecretStr | None = None
     mail_from: str | None = None
 
+    oidc_issuer: str | None = None
+    oidc_client_id: str = ""
+    oidc_client_secret: SecretStr | None = None
+    oidc_roles_claim: str = "groups"
+    oidc_roles: dict[str, Role] = Field(default_factory=dict)
+    oidc_label: str = "your company account"
+    local_sign_in: bool = False
+
     @field_validator("smtp_url")
     @classmethod
     def _names_a_server(cls, smtp_url: SecretStr | None) -> SecretStr | None:
@@ -44,6 +53,26 @@ class Settings(BaseSettings):
         if self.smtp_url is not None and not parseaddr(self.mail_from or "")[1]:
             raise ValueError("Set ADVISOR_MAIL_FROM to the address that mail is sent from.")
         return self
+
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _cannot_be_overheard(cls, issuer: str | None) -> str | None:
+        if issuer is not None:
+            address = urlsplit(issuer)
+            if address.scheme != "https" and address.hostname not in ("localhost", "127.0.0.1", "::1"):
+                raise ValueError("Give the provider's issuer, beginning with https://")
+        return issuer
+
+    @model_validator(mode="after")
+    def _maps_roles(self) -> Self:
+        if self.oidc_issuer is not None and not (self.oidc_client_id and self.oidc_roles):
+            raise ValueError("Set ADVISOR_OIDC_CLIENT_ID and ADVISOR_OIDC_ROLES beside ADVISOR_OIDC_ISSUER.")
+        return self
+
+    @property
+    def has_passwords(self) -> bool:
+        """True where people sign in with passwords kept here."""
+        return self.oidc_issuer is None or self.local_sign_in
 
     @property
     def is_secure(self) -> bool:

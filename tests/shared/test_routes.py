@@ -18,6 +18,8 @@ OPEN = {
     "intake": {
         "GET /",
         "GET /account/first/{token}",
+        "GET /account/oidc",
+        "GET /account/oidc/callback",
         "GET /account/set-password/{token}",
         "GET /account/sign-in",
         "GET /api/intake/openapi.json",

@@ -59,7 +59,7 @@ class UnknownAccount(Exception):
 
 @dataclass(frozen=True)
 class Account:
-    """A person or a key as it is kept; only people have an e-mail address."""
+    """A person or a key as it is kept; only people have an e-mail address, and may be connected with an identity."""
 
     id: UUID
     kind: Kind
@@ -70,13 +70,14 @@ class Account:
     version: int
     created_at: datetime
     has_password: bool
+    is_connected: bool
 
     @property
     def state(self) -> Literal["active", "invited", "deactivated"]:
-        """Invited until a password is set."""
+        """Invited until a password is set, unless the provider signs this person in."""
         if not self.active:
             return "deactivated"
-        return "active" if self.has_password or self.kind == "key" else "invited"
+        return "active" if self.has_password or self.is_connected or self.kind == "key" else "invited"
 
 
 @dataclass(frozen=True)

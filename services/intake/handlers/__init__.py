@@ -7,6 +7,7 @@ from uuid import UUID
 from services.intake.domain.accounts import (
     Account,
     EmailTaken,
+    FieldsRefused,
     Kind,
     Link,
     Purpose,
@@ -98,9 +99,9 @@ async def erase(connection: Connection, intake_id: UUID) -> None:
 
 
 async def first_admin_link(database: Database, settings: Settings) -> str | None:
-    """The path at which the first admin makes an account; None as soon as an admin can sign in."""
+    """The path at which the first admin makes an account; None once an admin can sign in, or without passwords."""
     async with database.transaction() as connection:
-        if await accounts.has_admin(connection):
+        if not settings.has_passwords or await accounts.has_admin(connection):
             return None
         return link_path(settings, "first-admin", await accounts.ensure_link(connection, "first-admin", None, _now()))
 
@@ -165,7 +166,8 @@ async def change_roles(database: Database, account_id: UUID, roles: Collection[s
     refuse(role_refusals(roles))
     async with database.transaction() as connection:
         admins = await accounts.lock_admins(connection)
-        await _locked(connection, account_id, "person")
+        if (await _locked(connection, account_id, "person")).is_connected:
+            raise FieldsRefused({"roles": "This person's roles come from the sign-in service. Change them there."})
         if "admin" not in roles:
             keep_an_admin(admins, account_id)
         await accounts.set_roles(connection, account_id, in_order(roles))

@@ -7,6 +7,7 @@ from uuid import UUID
 import asyncpg
 
 from services.intake.domain.accounts import LINK_LASTS, SESSION_LASTS, Account, Kind, Link, Purpose, Session
+from services.intake.domain.identity import Identity
 from shared.contracts.intake import Role
 from shared.postgres import Connection, rows_affected
 
@@ -70,7 +71,7 @@ async def lock_admins(connection: Connection) -> list[UUID]:
     rows = await connection.fetch(
         """
         select id from account
-        where kind = 'person' and active and password_hash is not null and 'admin' = any(roles)
+        where kind = 'person' and active and num_nonnulls(password_hash, issuer) > 0 and 'admin' = any(roles)
         order by id for update
         """
     )
@@ -83,7 +84,7 @@ async def has_admin(connection: Connection) -> bool:
         """
         select exists (
             select from account
-            where kind = 'person' and active and password_hash is not null and 'admin' = any(roles)
+            where kind = 'person' and active and num_nonnulls(password_hash, issuer) > 0 and 'admin' = any(roles)
         )
         """
     )
@@ -105,6 +106,45 @@ async def set_password(connection: Connection, account_id: UUID, password_hash: 
     await connection.execute("update account set password_hash = $2 where id = $1", account_id, password_hash)
 
 
+async def lock_identity(connection: Connection, issuer: str, subject: str) -> Account | None:
+    """The account that an identity is connected with, if any: nobody else changes either until the transaction ends."""
+    await connection.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", f"{issuer} {subject}")
+    row = await connection.fetchrow(
+        "select * from account where issuer = $1 and subject = $2 for update", issuer, subject
+    )
+    return None if row is None else _account(row)
+
+
+async def connect(connection: Connection, account_id: UUID, who: Identity) -> None:
+    """Let the account be signed in to by an identity, and by no password any more."""
+    await connection.execute(
+        "update account set issuer = $2, subject = $3, password_hash = null where id = $1",
+        account_id,
+        who.issuer,
+        who.subject,
+    )
+
+
+async def describe(connection: Connection, account_id: UUID, who: Identity) -> bool:
+    """Take over roles, name and address from an identity; True where what others know of the account has changed.
+
+    An address that another account has is left there.
+    """
+    changed: bool = await connection.fetchval(
+        """
+        update account set roles = $2, name = $3, email = case
+            when $4 = '' or exists (select from account as other where other.email = $4) then account.email else $4 end
+        from account as before where account.id = $1 and before.id = $1
+        returning (before.roles, before.name) is distinct from (account.roles, account.name)
+        """,
+        account_id,
+        list(who.roles),
+        who.name,
+        who.email,
+    )
+    return changed
+
+
 async def next_version(connection: Connection, account_id: UUID) -> Account:
     """The account with its version raised by one."""
     row = await connection.fetchrow("update account set version = version + 1 where id = $1 returning *", account_id)
@@ -113,14 +153,18 @@ async def next_version(connection: Connection, account_id: UUID) -> Account:
 
 
 async def open_session(
-    connection: Connection, account_id: UUID, password_hash: str, at: datetime
+    connection: Connection, account_id: UUID, at: datetime, *, password_hash: str | None = None
 ) -> tuple[Account, Session] | None:
-    """A new session; None where the account was deactivated or its password changed since it was checked.
+    """A new session; None where the account was deactivated or the password changed that was checked, if one was.
 
     The account's sessions that have run out are forgotten.
     """
     row = await connection.fetchrow(
-        "select * from account where id = $1 and active and password_hash = $2 for update", account_id, password_hash
+        """
+        select * from account where id = $1 and active and ($2::text is null or password_hash = $2) for update
+        """,
+        account_id,
+        password_hash,
     )
     if row is None:
         return None
@@ -249,4 +293,5 @@ def _account(row: asyncpg.Record) -> Account:
         version=row["version"],
         created_at=row["created_at"],
         has_password=row["password_hash"] is not None,
+        is_connected=row["issuer"] is not None,
     )

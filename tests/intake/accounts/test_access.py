@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from uuid_utils.compat import uuid7
 
 from services.intake import handlers
-from services.intake.web.account import keys, own, people, sign_in
+from services.intake.web.account import keys, oidc, own, people, sign_in
 from shared import access
 from shared.access import Principal
 from shared.contracts.intake import Role
@@ -28,6 +28,9 @@ ALLOWED = {
     ("POST", "/account/first/{token}"): ANYBODY,
     ("GET", "/account/set-password/{token}"): ANYBODY,
     ("POST", "/account/set-password/{token}"): ANYBODY,
+    ("GET", "/account/oidc"): ANYBODY,
+    ("GET", "/account/oidc/callback"): ANYBODY,
+    ("POST", "/account/oidc/connect"): SIGNED_IN,
     ("POST", "/account/sign-out"): SIGNED_IN,
     ("GET", "/account/"): SIGNED_IN,
     ("POST", "/account/password"): SIGNED_IN,
@@ -51,7 +54,7 @@ ALLOWED = {
 
 
 def test_every_route_says_who_may_use_it() -> None:
-    routes = [route for part in (sign_in, own, people, keys) for route in part.router.routes]
+    routes = [route for part in (sign_in, oidc, own, people, keys) for route in part.router.routes]
     found = {(method, route.path) for route in routes if isinstance(route, APIRoute) for method in route.methods or ()}
     assert found == ALLOWED.keys()
 

@@ -102,7 +102,7 @@ async def test_every_change_is_kept_projected_and_said_in_one_step(intake: Datab
     await person(intake, "admin@company.com", "admin")
     account_id = await person(intake, "ann@company.com", "sales")
     async with intake.transaction() as connection:
-        opened = await accounts.open_session(connection, account_id, HASH, datetime.now(UTC))
+        opened = await accounts.open_session(connection, account_id, datetime.now(UTC), password_hash=HASH)
     assert opened is not None
     session = opened[1]
     await handlers.change_roles(intake, account_id, ["account_manager"])
@@ -133,7 +133,7 @@ async def test_a_session_that_has_run_out_is_no_longer_told(intake: Database) ->
     account_id = await person(intake, "ann@company.com", "sales")
     before = datetime.now(UTC) - timedelta(hours=13)
     async with intake.transaction() as connection:
-        await accounts.open_session(connection, account_id, HASH, before)
+        await accounts.open_session(connection, account_id, before, password_hash=HASH)
         await accounts.end_sessions(connection, account_id, before)
     await handlers.change_roles(intake, account_id, ["sales", "rubric_owner"])
     assert (await said(intake, account_id))[-1].sessions_ended == ()
@@ -143,7 +143,7 @@ async def test_a_changed_password_refuses_a_sign_in_that_was_checked_before(inta
     account_id = await person(intake, "ann@company.com", "sales")
     async with intake.transaction() as connection:
         await accounts.set_password(connection, account_id, "another")
-        assert await accounts.open_session(connection, account_id, HASH, datetime.now(UTC)) is None
+        assert await accounts.open_session(connection, account_id, datetime.now(UTC), password_hash=HASH) is None
 
 
 async def test_the_last_admin_keeps_role_and_account(intake: Database) -> None:

@@ -4,12 +4,12 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import structlog
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from services.intake import handlers
-from services.intake.domain.accounts import password_refusals
+from services.intake.domain.accounts import Account, password_refusals
 from services.intake.store import accounts
-from services.intake.web.account.forms import Text, database_of, page, see
+from services.intake.web.account.forms import Text, database_of, page, see, with_passwords
 from services.intake.web.account.passwords import TooManyAttempts, check, hashed
 from shared.access import NotSignedIn, Principal, Staff
 from shared.service import Problem
@@ -40,12 +40,12 @@ async def end_session(request: Request, session_id: UUID, staff: Staff) -> Respo
     return see("/account/?done=session")
 
 
-@router.post("/account/password")
+@router.post("/account/password", dependencies=[Depends(with_passwords)])
 async def change_password(
     request: Request, staff: Staff, current: Text = "", password: Text = "", again: Text = ""
 ) -> Response:
     """Change the own password and sign out everywhere else."""
-    email = await _own(request, staff)
+    email = (await _own(request, staff)).email or ""
     if errors := password_refusals(password, again):
         return await _page(request, staff, 422, errors)
     try:
@@ -67,15 +67,15 @@ async def change_password(
     return see("/account/?done=password")
 
 
-async def _own(request: Request, staff: Principal) -> str:
-    """The e-mail address of whoever is signed in; keys have no account page."""
+async def _own(request: Request, staff: Principal) -> Account:
+    """The account of whoever is signed in; keys have no account page."""
     async with database_of(request).connection() as connection:
         account = await accounts.find(connection, staff.id, "person")
         if account is None and await accounts.find(connection, staff.id, "key"):
             raise Problem(403, "A key has no account page", "Sign in as a person to see this page.")
-    if account is None or account.email is None:
+    if account is None:
         raise NotSignedIn("The sign-in has ended. Sign in again.")
-    return account.email
+    return account
 
 
 async def _page(
@@ -85,7 +85,7 @@ async def _page(
     errors: dict[str, str] | None = None,
     headers: dict[str, str] | None = None,
 ) -> Response:
-    email = await _own(request, staff)
+    account = await _own(request, staff)
     async with database_of(request).connection() as connection:
         sessions = await accounts.open_sessions(connection, staff.id, datetime.now(UTC))
     return page(
@@ -93,7 +93,7 @@ async def _page(
         "own.html",
         status=status,
         staff=staff,
-        email=email,
+        account=account,
         sessions=sorted(sessions, key=lambda session: session.id != staff.session_id),
         done=request.query_params.get("done", ""),
         errors=errors,

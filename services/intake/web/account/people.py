@@ -3,12 +3,12 @@
 from datetime import UTC, datetime
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from services.intake import handlers
 from services.intake.domain.accounts import EmailTaken, FieldsRefused, LastAdmin, UnknownAccount
 from services.intake.store import accounts
-from services.intake.web.account.forms import Admin, Choices, Text, database_of, page, see, settings_of
+from services.intake.web.account.forms import Admin, Choices, Text, database_of, page, see, settings_of, with_passwords
 from shared.access import Principal
 
 router = APIRouter()
@@ -22,13 +22,13 @@ async def list_people(request: Request, admin: Admin) -> Response:
     return page(request, "people.html", staff=admin, people=people)
 
 
-@router.get("/account/people/invite")
+@router.get("/account/people/invite", dependencies=[Depends(with_passwords)])
 async def ask_invitation(request: Request, admin: Admin) -> Response:
     """The form to invite somebody."""
     return page(request, "invite.html", staff=admin, email="", name="", roles=[])
 
 
-@router.post("/account/people/invite")
+@router.post("/account/people/invite", dependencies=[Depends(with_passwords)])
 async def invite(request: Request, admin: Admin, roles: Choices, email: Text = "", name: Text = "") -> Response:
     """Make an account with a link to set its password."""
     now = datetime.now(UTC)
@@ -89,14 +89,14 @@ async def end_sessions(request: Request, account_id: UUID, admin: Admin) -> Resp
     return see(f"/account/people/{account_id}?done=sessions")
 
 
-@router.post("/account/people/{account_id:uuid}/link")
+@router.post("/account/people/{account_id:uuid}/link", dependencies=[Depends(with_passwords)])
 async def renew_link(request: Request, account_id: UUID, admin: Admin) -> Response:
     """Make a new link to set a password; the one before it works no more."""
     async with database_of(request).transaction() as connection:
         account = await accounts.lock(connection, account_id, "person")
         if account is None:
             raise UnknownAccount
-        if account.active:
+        if account.active and not account.is_connected:
             await accounts.drop_link(connection, account_id)
             await accounts.ensure_link(connection, "set-password", account_id, datetime.now(UTC))
     return see(f"/account/people/{account_id}?done=link")

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import structlog
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import APIRouter, Depends, Form, Request, Response
 
 from services.intake import handlers
 from services.intake.domain.accounts import (
@@ -21,6 +21,7 @@ from services.intake.domain.accounts import (
 )
 from services.intake.store import accounts
 from services.intake.web.account.forms import (
+    SIGN_IN,
     Text,
     database_of,
     drop_cookie,
@@ -28,14 +29,15 @@ from services.intake.web.account.forms import (
     see,
     settings_of,
     start_session,
+    with_passwords,
 )
 from services.intake.web.account.passwords import Checked, TooManyAttempts, check, hashed
+from services.intake.web.account.provider import Provider
 from shared import access
 from shared.access import Staff
 from shared.pages import Pages
 from shared.postgres import Database
 
-SIGN_IN = "/account/sign-in"
 Next = Annotated[str, Form(alias="next")]
 
 router = APIRouter()
@@ -52,11 +54,14 @@ class LinkEnded(Exception):
 
 @router.get(SIGN_IN)
 async def ask_who(request: Request) -> Response:
-    """The form to sign in."""
-    return page(request, "sign-in.html", email="", next=local_path(request.query_params.get("next", "")) or "")
+    """The ways to sign in; after signing out, also the way to do so at the provider."""
+    provider: Provider | None = request.app.state.provider
+    leave = await provider.end_session_url() if provider and "left" in request.query_params else None
+    going = local_path(request.query_params.get("next", "")) or ""
+    return page(request, "sign-in.html", email="", next=going, leave=leave)
 
 
-@router.post(SIGN_IN)
+@router.post(SIGN_IN, dependencies=[Depends(with_passwords)])
 async def sign_in(request: Request, email: Text = "", password: Text = "", next_path: Next = "") -> Response:
     """Begin a session, and go on to where the person was going."""
     going = local_path(next_path) or ""
@@ -79,11 +84,14 @@ async def sign_in(request: Request, email: Text = "", password: Text = "", next_
 @router.post("/account/sign-out")
 async def sign_out(request: Request, staff: Staff) -> Response:
     """End the session of this browser, everywhere."""
-    await handlers.end_sessions(database_of(request), staff.id, only=staff.session_id)
-    return drop_cookie(request, see(SIGN_IN))
+    database = database_of(request)
+    async with database.connection() as connection:
+        account = await accounts.find(connection, staff.id, "person")
+    await handlers.end_sessions(database, staff.id, only=staff.session_id)
+    return drop_cookie(request, see(f"{SIGN_IN}?left" if account and account.is_connected else SIGN_IN))
 
 
-@router.get("/account/first/{token}")
+@router.get("/account/first/{token}", dependencies=[Depends(with_passwords)])
 async def ask_first_admin(request: Request, token: str) -> Response:
     """The form that makes the first admin."""
     try:
@@ -93,7 +101,7 @@ async def ask_first_admin(request: Request, token: str) -> Response:
     return page(request, "first.html", email="", name="")
 
 
-@router.post("/account/first/{token}")
+@router.post("/account/first/{token}", dependencies=[Depends(with_passwords)])
 async def make_first_admin(
     request: Request, token: str, *, email: Text = "", name: Text = "", password: Text = "", again: Text = ""
 ) -> Response:
@@ -112,7 +120,7 @@ async def make_first_admin(
     return start_session(request, account, session, home(account.roles))
 
 
-@router.get("/account/set-password/{token}")
+@router.get("/account/set-password/{token}", dependencies=[Depends(with_passwords)])
 async def ask_password(request: Request, token: str) -> Response:
     """The form to set a password."""
     try:
@@ -122,7 +130,7 @@ async def ask_password(request: Request, token: str) -> Response:
     return await _password_page(request, link, {})
 
 
-@router.post("/account/set-password/{token}")
+@router.post("/account/set-password/{token}", dependencies=[Depends(with_passwords)])
 async def set_password(request: Request, token: str, password: Text = "", again: Text = "") -> Response:
     """Set the password of the link's account, end its other sessions, and sign in."""
     try:
@@ -138,7 +146,9 @@ async def set_password(request: Request, token: str, password: Text = "", again:
 
 async def _session(database: Database, checked: Checked) -> tuple[Account, Session] | None:
     async with database.transaction() as connection:
-        return await accounts.open_session(connection, checked.account_id, checked.password_hash, datetime.now(UTC))
+        return await accounts.open_session(
+            connection, checked.account_id, datetime.now(UTC), password_hash=checked.password_hash
+        )
 
 
 async def _first_admin(
@@ -151,7 +161,7 @@ async def _first_admin(
         account = await handlers.add_person(
             connection, email=email, name=name, roles=["admin"], at=now, password_hash=password_hash
         )
-        opened = await accounts.open_session(connection, account.id, password_hash, now)
+        opened = await accounts.open_session(connection, account.id, now, password_hash=password_hash)
     assert opened is not None, "nobody else can have changed the account yet"
     return opened
 
@@ -166,7 +176,7 @@ async def _new_password(database: Database, link: Link, password_hash: str) -> t
         await accounts.set_password(connection, account.id, password_hash)
         await accounts.end_sessions(connection, account.id, now)
         await handlers.announce(connection, account.id, now)
-        opened = await accounts.open_session(connection, account.id, password_hash, now)
+        opened = await accounts.open_session(connection, account.id, now, password_hash=password_hash)
     assert opened is not None, "the account is locked until here"
     return opened
 
