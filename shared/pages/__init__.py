@@ -1,13 +1,15 @@
 """How every page looks: one base template, its pieces, and the files they need, under each service's own prefix."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
@@ -91,7 +93,7 @@ def pages(package: str, static: str) -> Pages:
             language.translations, newstyle=True
         )
         made.filters |= {name: partial(read, language=language) for name, read in FORMATS.items()}
-        made.filters |= DRAWINGS
+        made.filters |= {**DRAWINGS, "labelled": labelled}
         made.globals |= {
             "asset": asset,
             "countries": partial(formats.countries, language),
@@ -123,3 +125,15 @@ def static_app() -> StaticFiles:
 def digest(name: str) -> str:
     """The first digits of a static file's SHA-256."""
     return hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:10]
+
+
+def labelled(cells: Markup, columns: Sequence[str | tuple[str, str]]) -> Markup:
+    """The cells of a table's row, each with its role and the label of its column."""
+    labels = iter(columns)
+
+    def with_label(cell: re.Match[str]) -> str:
+        column = next(labels)
+        label = escape(escape(column if isinstance(column, str) else column[0]).striptags())
+        return '<th role="rowheader"' if cell[1] == "th" else f'<td role="cell" data-label="{label}"'
+
+    return Markup(re.sub(r"<(t[hd])\b", with_label, cells))  # noqa: S704 - the cells are markup already
