@@ -64,6 +64,7 @@ async def on_released(connection: Connection, event: RecommendationReleased) -> 
         "by": str(event.by),
     }
     await intakes.hear(connection, event, detail, "released")
+    await intakes.keep_document(connection, event, event.document, link_expires_at=event.expires_at)
     link = {"link_id": str(event.link_id), "expires_at": event.expires_at.isoformat()}
     await mail.queue(connection, "document", event.intake_id, event.time, link)
     reminded_at = reminder_due(event.time, event.expires_at)
@@ -74,6 +75,7 @@ async def on_opened(connection: Connection, event: RecommendationOpened) -> None
     """The client has read the document."""
     detail = {"revision": event.revision, "document": event.document}
     await intakes.hear(connection, event, detail, "released")
+    await intakes.keep_document(connection, event, event.document, opened_at=event.time)
 
 
 async def on_answered(connection: Connection, event: RecommendationAnswered) -> None:
@@ -85,11 +87,14 @@ async def on_answered(connection: Connection, event: RecommendationAnswered) -> 
         "reason_code": event.reason_code,
     }
     await intakes.hear(connection, event, detail, STATE_ANSWERED[event.answer])
+    asked_at = event.time if event.answer == "asked" else None
+    await intakes.keep_document(connection, event, event.document, opened_at=event.time, asked_at=asked_at)
 
 
 async def on_replied(connection: Connection, event: RecommendationReplied) -> None:
     """A colleague has answered the client's question."""
     await intakes.note(connection, event, {"revision": event.revision, "document": event.document, "by": str(event.by)})
+    await intakes.keep_document(connection, event, event.document, replied_at=event.time)
 
 
 async def on_call_booked(connection: Connection, event: RecommendationCallBooked) -> None:

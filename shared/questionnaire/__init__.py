@@ -159,3 +159,10 @@ def load(version: str = PUBLISHED) -> Questionnaire:
     if not source.is_file():
         raise KeyError(f"there is no questionnaire {version}")
     return Questionnaire.model_validate(yaml.safe_load(source.read_text(encoding="utf-8")))
+
+
+@cache
+def versions() -> tuple[str, ...]:
+    """Every packaged version, oldest first."""
+    names = (source.name for source in files(__name__).iterdir())
+    return tuple(sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml")))

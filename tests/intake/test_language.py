@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 from httpx2 import AsyncClient, Response
 
-from services.intake import events
+from services.intake import events, handlers
 from services.intake.app import service
 from services.intake.domain.mail import Kind, State
 from services.intake.handlers.messages import compose
@@ -142,7 +142,7 @@ async def test_every_text_of_a_prospects_pages_comes_from_the_catalogue(
             "update intake set assessment = null, ask_again_at = now(), asked_again = $1", intakes.MOST_ASKS
         )
         await client.get(f"{draft}/status")
-        await intakes.withdraw(connection, id_of(draft), 2)
+        await handlers.withdraw(connection, id_of(draft))
         await client.get(f"{draft}/status")
         await client.post(f"{draft}/purpose", data={"go": "next"})
         await drafts.forget(connection, id_of(draft))

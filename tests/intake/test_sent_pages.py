@@ -11,13 +11,12 @@ import pytest
 from fastapi import FastAPI
 from httpx2 import AsyncClient, Response
 
-from services.intake import events
+from services.intake import events, handlers
 from services.intake.app import service
 from services.intake.domain.drafts import KEPT
 from services.intake.domain.promise import answer_due
 from services.intake.domain.submission import CONSENT_TEXT
 from services.intake.store import drafts, intakes
-from shared import erasure
 from shared.access import DOCUMENT_LINK, link_token
 from shared.contracts.assessment import Assessment, Strength, Verdict
 from shared.contracts.intake import IntakeSubmitted
@@ -191,8 +190,8 @@ async def test_the_status_page_asks_for_news_until_the_result_stands_and_then_mo
     assert "Your answers point to steady work" in announced(result)
     assert asks(result)[1] == "20s"
     assert (await client.get(asks(result)[0])).status_code == 204
-    async with database.connection() as connection:
-        await intakes.withdraw(connection, id_of(draft), 2)
+    async with database.transaction() as connection:
+        await handlers.withdraw(connection, id_of(draft))
     assert (await client.get(asks(result)[0])).headers["hx-refresh"] == "true"
 
 
@@ -445,8 +444,8 @@ async def test_a_result_that_does_not_come_is_admitted(client: AsyncClient, data
 
 async def test_a_withdrawn_request_says_so(client: AsyncClient, database: Database) -> None:
     draft = await sent(client, SAAS_SCALE_UP)
-    async with database.connection() as connection:
-        await intakes.withdraw(connection, id_of(draft), 2)
+    async with database.transaction() as connection:
+        await handlers.withdraw(connection, id_of(draft))
     page = await client.get(f"{draft}/status")
     assert "This request was withdrawn" in text_of(page)
     assert "hx-get" not in page.text
@@ -456,9 +455,7 @@ async def test_a_withdrawn_request_says_so(client: AsyncClient, database: Databa
 async def test_an_erased_request_is_gone_with_its_draft(client: AsyncClient, database: Database) -> None:
     draft = await sent(client, SAAS_SCALE_UP)
     async with database.transaction() as connection:
-        await erasure.erase(connection, id_of(draft), NOW)
-        await intakes.erase(connection, id_of(draft), 2)
-        await drafts.forget(connection, id_of(draft))
+        await handlers.erase(connection, id_of(draft))
     for place in ("status", "review", "purpose"):
         page = await client.get(f"{draft}/{place}")
         assert page.status_code == 410

@@ -32,6 +32,13 @@ class UnknownIntake(Exception):
     """There is no such intake."""
 
 
+class CaseErased(Exception):
+    """The case was erased, and nothing about it may be kept again."""
+
+    def __init__(self) -> None:
+        super().__init__("This case was erased on request. Nothing more can be written about it.")
+
+
 class RevisedMeanwhile(Exception):
     """Somebody else has sent in a revision since these answers were looked at."""
 
@@ -221,7 +228,17 @@ def submitted(
     return IntakeSubmitted(intake_id=intake_id, version=version, time=now, submission=submission)
 
 
+def is_revisable(state: str) -> bool:
+    """Answers may change until the client has answered."""
+    return state not in ("accepted", "withdrawn", "erased")
+
+
 def check_revisable(state: str) -> None:
-    """Answers may change until the client has answered; raises RevisionClosed."""
-    if state in ("accepted", "withdrawn", "erased"):
+    """Raises RevisionClosed where answers may change no more."""
+    if not is_revisable(state):
         raise RevisionClosed(state)
+
+
+def changes(before: dict[str, Answer], after: dict[str, Answer]) -> dict[str, Answer]:
+    """What a question was answered before, for each question whose level or confidence is another one after."""
+    return {question: answer for question, answer in before.items() if after[question] != answer}

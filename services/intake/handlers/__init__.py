@@ -1,4 +1,4 @@
-"""Steps that several edges share: a case revised, withdrawn or erased, accounts and keys, and telling every service."""
+"""Steps that several edges share: what happens to a case, accounts and keys, and telling every service of them."""
 
 from collections.abc import Collection
 from datetime import UTC, datetime
@@ -21,8 +21,9 @@ from services.intake.domain.accounts import (
     refuse,
     role_refusals,
 )
-from services.intake.domain.submission import RevisedMeanwhile, UnknownIntake, check_revisable, submitted
-from services.intake.store import accounts, drafts, intakes, mail
+from services.intake.domain.ownership import UnknownColleague, check_handover, present
+from services.intake.domain.submission import CaseErased, RevisedMeanwhile, UnknownIntake, check_revisable, submitted
+from services.intake.store import accounts, cases, drafts, intakes, mail
 from services.intake.store.intakes import IntakeStatus
 from shared import access, erasure, outbox
 from shared.access import Jwk, Principal
@@ -71,6 +72,35 @@ async def revise(
     return fact.submission.revision
 
 
+async def entrust(connection: Connection, intake_id: UUID, to: UUID, *, by: UUID, reason: str = "") -> UUID:
+    """Put a case into somebody's hands, or into their deputy's while they are away; returns whose it is now."""
+    now = _now()
+    owner = present(to, await cases.absences(connection), now.date())
+    instead_of = None if owner == to else to
+    await cases.own(connection, intake_id, owner, by=by, at=now, instead_of=instead_of, reason=reason or None)
+    return owner
+
+
+async def hand_over(
+    connection: Connection, intake_id: UUID, to: UUID, *, by: UUID, seen: UUID | None, reason: str
+) -> None:
+    """Take a case or give it to a colleague, in sight of who has it.
+
+    Raises UnknownIntake, CaseErased, UnknownColleague, OwnedMeanwhile, ReasonNeeded or ReasonTooLong.
+    """
+    found = await _locked_intake(connection, intake_id)
+    if found.state == "erased":
+        raise CaseErased
+    now = _now()
+    check_handover(await cases.owner_of(connection, intake_id), to=to, by=by, seen=seen, reason=reason)
+    if to == by:
+        await cases.own(connection, intake_id, to, by=by, at=now, reason=reason or None)
+    elif to in {colleague.id for colleague in await cases.colleagues(connection, now.date())}:
+        await entrust(connection, intake_id, to, by=by, reason=reason)
+    else:
+        raise UnknownColleague
+
+
 async def withdraw(connection: Connection, intake_id: UUID) -> str:
     """Take a request back and return its state; what is stored stays readable. Asking twice changes nothing.
 
@@ -80,8 +110,7 @@ async def withdraw(connection: Connection, intake_id: UUID) -> str:
     if found.state in ("withdrawn", "erased"):
         return found.state
     fact = IntakeWithdrawn(intake_id=intake_id, version=found.version + 1, time=_now())
-    await intakes.withdraw(connection, intake_id, fact.version)
-    await intakes.note(connection, fact, {})
+    await intakes.withdraw(connection, fact)
     await outbox.say(connection, fact)
     return "withdrawn"
 
@@ -91,10 +120,9 @@ async def erase(connection: Connection, intake_id: UUID) -> None:
     found = await _locked_intake(connection, intake_id)
     fact = IntakeErased(intake_id=intake_id, version=found.version + 1, time=_now())
     if await erasure.erase(connection, intake_id, fact.time):
-        await intakes.erase(connection, intake_id, fact.version)
+        await intakes.erase(connection, fact)
         await drafts.forget(connection, intake_id)
         await mail.forget(connection, intake_id)
-        await intakes.note(connection, fact, {})
         await outbox.say(connection, fact)
 
 

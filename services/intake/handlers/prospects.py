@@ -8,6 +8,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
+from services.intake import handlers
 from services.intake.domain.drafts import Draft, Entry, begin
 from services.intake.domain.duplicates import Known, alike, email_key, firms_domain
 from services.intake.domain.invitations import Invitation, UnknownInvitation, check_open
@@ -22,6 +23,7 @@ async def accept(connection: Connection, draft: Draft, consent: ConsentForm, aut
     """Send a draft in: it becomes the intake of the same id, and is kept as it was sent.
 
     Its contact, who gets a receipt, may be missing. `author` is the colleague who took the answers down, if one did.
+    The case belongs to the colleague who began it, if one did.
     """
     now = datetime.now(UTC)
     fact = submitted(
@@ -51,6 +53,8 @@ async def accept(connection: Connection, draft: Draft, consent: ConsentForm, aut
         response="",
     )
     await drafts.mark_sent(connection, draft.id, now)
+    if draft.made_by:
+        await handlers.entrust(connection, draft.id, draft.made_by, by=draft.made_by)
     if email:
         await mail.queue(connection, "receipt", draft.id, now)
 

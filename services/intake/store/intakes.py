@@ -10,7 +10,7 @@ import asyncpg
 from services.intake.domain.submission import ConsentForm, ContactForm
 from shared.contracts.assessment import Assessment, AssessmentCompleted
 from shared.contracts.base import IntakeEvent
-from shared.contracts.intake import Answer, Campaign, Channel, Company, IntakeSubmitted
+from shared.contracts.intake import Answer, Campaign, Channel, Company, IntakeErased, IntakeSubmitted, IntakeWithdrawn
 from shared.contracts.recommendation import RecommendationEvent
 from shared.postgres import Connection
 
@@ -35,26 +35,14 @@ class IntakeStatus:
 
 
 @dataclass(frozen=True)
-class PipelineRow:
-    """One line of the pipeline; the company is gone after erasure."""
-
-    id: UUID
-    state: str
-    channel: Channel
-    submitted_at: datetime
-    company: str | None
-    assignee_name: str | None
-    is_stuck: bool
-
-
-@dataclass(frozen=True)
 class StoredRevision:
     """The answers of one revision as they were given."""
 
+    number: int
+    submitted_at: datetime
     questionnaire: str
     given: dict[str, Answer]
     company: Company
-    submitted_at: datetime
 
 
 @dataclass(frozen=True)
@@ -95,8 +83,9 @@ async def accept(
             select true where $3::text is null or exists (select from answer)
         ), new as (
             insert into intake (id, channel, language, contact_name, contact_email, consent, revision, version,
-                                submitted_at, ask_again_at, campaign)
-            select $6, $7, $8, $9, $10, $11, $12, $13, $14::timestamptz, $14::timestamptz + interval '1 minute', $22
+                                submitted_at, state_since, ask_again_at, campaign)
+            select $6, $7, $8, $9, $10, $11, $12, $13, $14::timestamptz, $14, $14::timestamptz + interval '1 minute',
+                $22
             from first
             returning id
         ), answers as (
@@ -146,8 +135,8 @@ async def add_revision(connection: Connection, fact: IntakeSubmitted, given: dic
             insert into revision (intake_id, revision, fact_id, questionnaire, answers, company, submitted_at)
             values ($1, $2, $3, $4, $5, $6, $7::timestamptz)
         )
-        update intake set revision = $2, version = $8, state = 'submitted', assessment = null, asked_again = 0,
-            ask_again_at = $7::timestamptz + interval '1 minute' where id = $1
+        update intake set revision = $2, version = $8, state = 'submitted', state_since = $7, assessment = null,
+            asked_again = 0, ask_again_at = $7::timestamptz + interval '1 minute' where id = $1
         """,
         fact.intake_id,
         submission.revision,
@@ -210,8 +199,23 @@ async def current_revision(connection: Connection, intake_id: UUID) -> StoredRev
         intake_id,
     )
     assert row is not None
-    given = {question: Answer.model_validate(answer) for question, answer in row["answers"].items()}
-    return StoredRevision(row["questionnaire"], given, Company.model_validate(row["company"]), row["submitted_at"])
+    return _revision(row)
+
+
+async def revisions(connection: Connection, intake_id: UUID) -> list[StoredRevision]:
+    """Everything that was ever given, the first revision first; nothing after erasure."""
+    rows = await connection.fetch("select * from revision where intake_id = $1 order by revision", intake_id)
+    return [_revision(row) for row in rows]
+
+
+def _revision(row: asyncpg.Record) -> StoredRevision:
+    return StoredRevision(
+        number=row["revision"],
+        submitted_at=row["submitted_at"],
+        questionnaire=row["questionnaire"],
+        given={question: Answer.model_validate(answer) for question, answer in row["answers"].items()},
+        company=Company.model_validate(row["company"]),
+    )
 
 
 async def timeline(connection: Connection, intake_id: UUID) -> list[dict[str, Any]]:
@@ -220,27 +224,6 @@ async def timeline(connection: Connection, intake_id: UUID) -> list[dict[str, An
         "select topic, at, detail from timeline where intake_id = $1 order by at, event_id", intake_id
     )
     return [{"type": row["topic"], "at": row["at"].isoformat(), **row["detail"]} for row in rows]
-
-
-async def pipeline(connection: Connection, state: str | None, before: datetime | None, limit: int) -> list[PipelineRow]:
-    """Intakes for the pipeline, latest first, optionally of one state or submitted before a time."""
-    rows = await connection.fetch(
-        """
-        select intake.id, intake.state, intake.channel, intake.submitted_at,
-            coalesce(staff.name, case when assignee is not null then 'a colleague' end) as assignee_name,
-            revision.company ->> 'name' as company, asked_again >= $4 and ask_again_at is not null as is_stuck
-        from intake
-            left join revision on revision.intake_id = intake.id and revision.revision = intake.revision
-            left join staff on staff.id = intake.assignee
-        where ($1::text is null or state = $1) and ($2::timestamptz is null or intake.submitted_at < $2)
-        order by intake.submitted_at desc limit $3
-        """,
-        state,
-        before,
-        limit,
-        MOST_ASKS,
-    )
-    return [PipelineRow(**row) for row in rows]
 
 
 async def last_release(connection: Connection, intake_id: UUID) -> Release | None:
@@ -288,7 +271,8 @@ async def keep_assessment(connection: Connection, event: AssessmentCompleted, de
         f"""
         with noted as ({_NOTED} returning true)
         update intake set assessment = $7::text::jsonb,
-            state = case when state = 'submitted' then 'assessed' else state end
+            state = case when state = 'submitted' then 'assessed' else state end,
+            state_since = case when state = 'submitted' then $4 else state_since end
         where id = $2 and revision = $6 and state not in ('withdrawn', 'erased') and exists (select from noted)
         """,  # noqa: S608 - the statement within is a literal
         *_noted(event, detail),
@@ -309,7 +293,8 @@ async def hear(
         f"""
         with noted as ({_NOTED} returning true)
         update intake set heard_version = $7, assignee = coalesce($9, assignee), ask_again_at = null, asked_again = 0,
-            state = case when state in ('withdrawn', 'erased') then state else $8 end
+            state = case when state in ('withdrawn', 'erased') then state else $8 end,
+            state_since = case when state in ('withdrawn', 'erased', $8) then state_since else $4 end
         where id = $2 and revision = $6 and heard_version < $7 and exists (select from noted)
         """,  # noqa: S608 - the statement within is a literal
         *_noted(event, detail),
@@ -331,24 +316,64 @@ def _noted(event: IntakeEvent, detail: dict[str, Any]) -> tuple[object, ...]:
     return event.event_id, event.intake_id, event.topic, event.time, detail
 
 
-async def withdraw(connection: Connection, intake_id: UUID, version: int) -> None:
-    """Mark an intake as taken back; nothing is awaited any more."""
-    await connection.execute(
-        "update intake set state = 'withdrawn', version = $2, ask_again_at = null where id = $1", intake_id, version
-    )
-
-
-async def erase(connection: Connection, intake_id: UUID, version: int) -> None:
-    """Delete who asked and what was answered; ids, versions and times stay."""
-    await connection.execute("delete from revision where intake_id = $1", intake_id)
+async def keep_document(
+    connection: Connection,
+    event: RecommendationEvent,
+    document: int,
+    *,
+    link_expires_at: datetime | None = None,
+    opened_at: datetime | None = None,
+    asked_at: datetime | None = None,
+    replied_at: datetime | None = None,
+) -> None:
+    """How far a document has come with the client, in whatever order that is heard; a later document starts anew."""
     await connection.execute(
         """
-        update intake set state = 'erased', version = $2, contact_name = null, contact_email = null, consent = null,
-            assessment = null, ask_again_at = null where id = $1
+        update intake set document = $2,
+            link_expires_at = coalesce($3, case when document = $2 then link_expires_at end),
+            opened_at = least($4, case when document = $2 then opened_at end),
+            asked_at = greatest($5, case when document = $2 then asked_at end),
+            replied_at = greatest($6, case when document = $2 then replied_at end)
+        where id = $1 and coalesce(document, 0) <= $2
         """,
-        intake_id,
-        version,
+        event.intake_id,
+        document,
+        link_expires_at,
+        opened_at,
+        asked_at,
+        replied_at,
     )
+
+
+async def withdraw(connection: Connection, fact: IntakeWithdrawn) -> None:
+    """Mark an intake as taken back; nothing is awaited any more."""
+    await connection.execute(
+        "update intake set state = 'withdrawn', state_since = $3, version = $2, ask_again_at = null where id = $1",
+        fact.intake_id,
+        fact.version,
+        fact.time,
+    )
+    await note(connection, fact, {})
+
+
+async def erase(connection: Connection, fact: IntakeErased) -> None:
+    """Delete who asked, what was answered and what was written about it; ids, versions and times stay."""
+    for forget in (
+        "delete from revision where intake_id = $1",
+        "delete from note where intake_id = $1",
+        "update ownership set reason = null where intake_id = $1",
+    ):
+        await connection.execute(forget, fact.intake_id)
+    await connection.execute(
+        """
+        update intake set state = 'erased', state_since = $3, version = $2, contact_name = null, contact_email = null,
+            consent = null, assessment = null, ask_again_at = null where id = $1
+        """,
+        fact.intake_id,
+        fact.version,
+        fact.time,
+    )
+    await note(connection, fact, {})
 
 
 async def ask_again(connection: Connection, now: datetime) -> list[UUID]:

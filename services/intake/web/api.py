@@ -3,14 +3,16 @@
 import json
 from datetime import UTC, datetime
 from typing import Annotated, Any
+from urllib.parse import urlencode
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from uuid_utils.compat import uuid7
 
 from services.intake import handlers
 from services.intake.domain.drafts import LINK
 from services.intake.domain.invitations import InvitationForm
+from services.intake.domain.pipeline import Asked, Cursor, Filters
 from services.intake.domain.submission import (
     RevisionClosed,
     RevisionForm,
@@ -20,7 +22,8 @@ from services.intake.domain.submission import (
     submitted,
 )
 from services.intake.handlers import prospects
-from services.intake.store import intakes, invitations
+from services.intake.store import intakes, invitations, pipeline
+from services.intake.web.records import summary
 from shared.access import Principal, link_token, requires
 from shared.contracts.intake import Company
 from shared.postgres import Database
@@ -29,6 +32,8 @@ from shared.service import Problem, Settings, answer_once, read_json
 from shared.service.http import body_hash, idempotency_key, stored_answer
 
 router = APIRouter(prefix="/api/intake")
+
+MOST_LISTED = 500
 
 Sales = Annotated[Principal, Depends(requires("sales", "account_manager"))]
 Reader = Annotated[Principal, Depends(requires("sales", "account_manager", "admin"))]
@@ -86,6 +91,28 @@ async def submit(request: Request, caller: Sales) -> Response:
             return earlier
     database.committed.set()
     return Response(answer, 202, media_type="application/json")
+
+
+@router.get("/intakes")
+async def listed(
+    request: Request,
+    caller: Sales,
+    filters: Annotated[Filters, Query()],
+    after: str = "",
+    limit: Annotated[int, Query(ge=1, le=MOST_LISTED)] = 100,
+) -> dict[str, Any]:
+    """The cases asked for, a page at a time: `next` is the address of the following page, or null on the last."""
+    asked = Asked(filters, caller.id, datetime.now(UTC))
+    try:
+        cursor = Cursor.read(after, filters.sort)
+    except ValueError as error:
+        raise Problem(422, "Some fields need another value", "after: Follow `next` of the page before.") from error
+    database: Database = request.app.state.database
+    async with database.connection() as connection:
+        rows = await pipeline.page(connection, asked, cursor, limit)
+    more = urlencode({"after": str(rows[-1].cursor(filters.sort)), "limit": limit}) if len(rows) == limit else None
+    query = "&".join(part for part in (filters.address(), more) if part)
+    return {"intakes": [summary(row) for row in rows], "next": more and f"/api/intake/intakes?{query}"}
 
 
 @router.get("/intakes/{intake_id}")

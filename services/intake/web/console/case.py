@@ -1,59 +1,104 @@
-"""One case of the console."""
+"""One case of the console: who asked, what was answered, how it scored, and everything that has happened."""
 
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any
 from uuid import UUID
 
-from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse
+from fastapi import APIRouter, Request, Response
 
-from services.intake.domain.submission import complete
-from services.intake.store import intakes
-from services.intake.web.console.staff import Sales
-from shared.pages import Pages
-from shared.postgres import Database
+from services.intake.domain.submission import UnknownIntake, changes, complete, is_revisable
+from services.intake.store import cases, intakes
+from services.intake.store.intakes import StoredRevision
+from services.intake.store.pipeline import COLLEAGUE
+from services.intake.web.console.staff import Sales, database_of, page
+from shared.access import Principal
+from shared.postgres import Connection
 from shared.questionnaire import load
-from shared.service import Problem
 
 router = APIRouter()
 
-HAPPENINGS = {
-    "intake.submitted.v1": "Answers sent in",
-    "intake.withdrawn.v1": "Taken back",
-    "intake.erased.v1": "Erased on request",
-    "assessment.completed.v1": "Scored",
-    "recommendation.proposed.v1": "Proposal made",
-    "recommendation.assigned.v1": "Review taken up",
-    "recommendation.reviewed.v1": "Reviewed",
-    "recommendation.released.v1": "Document released",
-    "recommendation.opened.v1": "Document opened by the client",
-    "recommendation.answered.v1": "Answer from the client",
-}
+PEOPLE = ("by", "assignee", "host")
 
 
 @router.get("/{intake_id:uuid}")
-async def case(request: Request, intake_id: UUID, staff: Sales) -> HTMLResponse:
-    """One case: who asked, what was answered, how it scored and what has happened."""
-    database: Database = request.app.state.database
-    pages: Pages = request.app.state.pages
-    async with database.connection() as connection:
+async def show(request: Request, intake_id: UUID, staff: Sales) -> Response:
+    """One case."""
+    return await case_page(request, staff, intake_id)
+
+
+async def case_page(
+    request: Request,
+    staff: Principal,
+    intake_id: UUID,
+    *,
+    status: int = 200,
+    errors: dict[str, str] | None = None,
+    typed: dict[str, str] | None = None,
+) -> Response:
+    """The page of a case, with what to do by field and what was typed. Raises UnknownIntake."""
+    now = datetime.now(UTC)
+    async with database_of(request).connection() as connection:
         found = await intakes.status(connection, intake_id)
         if found is None:
-            raise Problem(404, "There is no such case", "Look for it in the pipeline.")
-        happened = await intakes.timeline(connection, intake_id)
+            raise UnknownIntake
+        revisions = await intakes.revisions(connection, intake_id)
         contact = await intakes.contact(connection, intake_id)
-        revision = None if found.state == "erased" else await intakes.current_revision(connection, intake_id)
-    questionnaire = None if revision is None else load(revision.questionnaire)
-    return pages.render(
+        owner = await cases.owner_of(connection, intake_id)
+        colleagues = await cases.colleagues(connection, now.date())
+        happened = await _happened(connection, intake_id)
+    current = revisions[-1] if revisions else None
+    questionnaire = None if current is None else load(current.questionnaire)
+    return page(
         request,
-        "console/case.html",
+        "case.html",
+        status=status,
+        now=now,
         staff=staff,
         case=found,
         contact=contact,
-        revision=revision,
+        owner=owner,
+        colleagues=colleagues,
+        revision=current,
         questionnaire=questionnaire,
-        answers={} if revision is None or questionnaire is None else complete(revision.given, questionnaire),
-        happened=[
-            {**event, "what": HAPPENINGS.get(event["type"], event["type"]), "at": datetime.fromisoformat(event["at"])}
-            for event in happened
-        ],
+        answers={} if current is None or questionnaire is None else complete(current.given, questionnaire),
+        history=_history(revisions),
+        happened=happened,
+        is_revisable=is_revisable(found.state),
+        errors=errors or {},
+        typed=typed or {},
+        done=request.query_params.get("done", ""),
     )
+
+
+async def _happened(connection: Connection, intake_id: UUID) -> list[dict[str, Any]]:
+    """Events, changes of hands and notes, in the order they happened; people by their names."""
+    events = await intakes.timeline(connection, intake_id)
+    names = await cases.names(connection, {UUID(event[key]) for event in events for key in PEOPLE if event.get(key)})
+    told = [{"kind": "event"} | {key: _read(key, value, names) for key, value in event.items()} for event in events]
+    told += [
+        {"kind": "handover", "at": one.at, "handover": one} for one in await cases.handovers(connection, intake_id)
+    ]
+    told += [{"kind": "note", "at": one.at, "note": one} for one in await cases.notes(connection, intake_id)]
+    return sorted(told, key=lambda one: one["at"])
+
+
+def _read(key: str, value: Any, names: Mapping[UUID, str]) -> Any:
+    if value is None:
+        return None
+    if key in PEOPLE:
+        return names.get(UUID(value), COLLEAGUE)
+    return datetime.fromisoformat(value) if key == "at" or key.endswith("_at") else value
+
+
+def _history(revisions: Sequence[StoredRevision]) -> list[dict[str, Any]]:
+    """Each revision but the first, latest first, with what it changed."""
+    told = []
+    for before, after in pairwise(revisions):
+        questionnaire = load(after.questionnaire)
+        answers = complete(after.given, questionnaire)
+        told.append(
+            {"revision": after, "answers": answers, "changes": changes(complete(before.given, questionnaire), answers)}
+        )
+    return told[::-1]

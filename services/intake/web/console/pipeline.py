@@ -1,44 +1,82 @@
-"""The pipeline of the console."""
+"""The pipeline: a board by state, or a table of the same cases."""
 
-from datetime import datetime
-from typing import get_args
+from datetime import UTC, datetime
+from typing import Annotated, Literal, get_args
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 
-from services.intake.store import intakes
-from services.intake.web.console.staff import Sales
-from shared.contracts.recommendation import ProposalState
+from services.intake.domain.pipeline import STATES, Age, Asked, Block, Cursor, Filters
+from services.intake.store import cases, pipeline
+from services.intake.web.console.staff import Sales, database_of, page
+from shared.contracts.intake import Channel, Headcount, Industry
 from shared.kafka import dead_letters
-from shared.pages import Pages
-from shared.postgres import Database
+from shared.postgres import Connection
 from shared.service import Problem
 
 router = APIRouter()
 
-PAGE = 100
-STATES = ("submitted", "assessed", *get_args(ProposalState))
-CHANNELS = {"web": "The website", "console": "A call", "api": "The API", "link": "A personal link"}
+PAGE = 50
+COLUMN = 8
+
+
+class Look(Filters):
+    """What is asked of the pipeline, and how it is drawn."""
+
+    view: Literal["board", "table"] = "board"
+    after: str = ""
 
 
 @router.get("/")
-async def pipeline(request: Request, staff: Sales, state: str = "", before: datetime | None = None) -> HTMLResponse:
-    """The intakes, latest first, by state where one is asked for."""
-    if state and state not in STATES:
-        raise Problem(404, "There is no such state", "Choose one of the states above the pipeline.")
-    database: Database = request.app.state.database
-    pages: Pages = request.app.state.pages
-    async with database.connection() as connection:
-        rows = await intakes.pipeline(connection, state or None, before, PAGE)
+async def show(request: Request, staff: Sales, look: Annotated[Look, Query()]) -> HTMLResponse:
+    """The cases asked for, on a board or in a table."""
+    asked = Asked(look, staff.id, datetime.now(UTC))
+    try:
+        after = Cursor.read(look.after, look.sort)
+    except ValueError as error:
+        raise Problem(422, "That page is not there", "Open the pipeline and go on from its first page.") from error
+    async with database_of(request).connection() as connection:
+        states = await pipeline.counts(connection, asked)
+        total = sum(count for state, count in states.items() if state in look.states)
+        if look.view == "board":
+            columns, rows = await pipeline.board(connection, asked, COLUMN), []
+        else:
+            columns, rows = {}, await pipeline.page(connection, asked, after, PAGE)
+        loosened = {} if total else await _loosened(connection, asked)
         unusable = await dead_letters.count_open(connection)
-    return pages.render(
+        views = await pipeline.views(connection, staff.id)
+        colleagues = await cases.colleagues(connection, asked.now.date())
+    return page(
         request,
-        "console/pipeline.html",
+        "pipeline.html",
+        now=asked.now,
         staff=staff,
+        look=look,
+        query=look.address(after=""),
+        states={state: states[state] for state in STATES if state in states},
+        columns=[(state, states[state], columns[state]) for state in STATES if state in columns],
         rows=rows,
-        state=state,
-        states=STATES,
-        channels=CHANNELS,
-        earlier=rows[-1].submitted_at if len(rows) == PAGE else None,
+        total=total,
+        following=rows[-1].cursor(look.sort) if len(rows) == PAGE else None,
+        loosened=loosened,
         unusable=unusable,
+        views=views,
+        colleagues=colleagues,
+        choices={
+            "state": ("open", *STATES),
+            "owner": ("mine", "nobody", *(str(one.id) for one in colleagues)),
+            "channel": get_args(Channel),
+            "industry": get_args(Industry),
+            "headcount": get_args(Headcount),
+            "age": get_args(Age),
+            "blocked": ("any", *get_args(Block)),
+        },
     )
+
+
+async def _loosened(connection: Connection, asked: Asked) -> dict[str, int]:
+    """Each filter that is set, and how many cases there would be without it."""
+    without = {
+        name: Asked(asked.filters.model_copy(update={name: ""}), asked.person, asked.now) for name in asked.filters.set
+    }
+    return {name: await pipeline.count(connection, loose) for name, loose in without.items()}

@@ -1,0 +1,72 @@
+"""Everything the pipeline shows, to take along: as CSV for spreadsheets and as JSON for programs."""
+
+import csv
+import io
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+import orjson
+import structlog
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import StreamingResponse
+
+from services.intake.domain.pipeline import Asked, Filters
+from services.intake.store import pipeline
+from services.intake.web.console.staff import Sales, database_of
+from services.intake.web.records import columns, flat, record
+from shared.postgres import Database
+
+router = APIRouter()
+log = structlog.get_logger(__name__)
+
+BATCH = 500
+BYTE_ORDER_MARK = "\ufeff"
+
+
+@router.get("/export.{kind}")
+async def export(
+    request: Request, staff: Sales, kind: Literal["csv", "json"], filters: Annotated[Filters, Query()]
+) -> StreamingResponse:
+    """The cases asked for with every answer and score, streamed; a spreadsheet knows UTF-8 by the byte order mark."""
+    asked = Asked(filters, staff.id, datetime.now(UTC))
+    log.info("pipeline.exported", by=str(staff.id), kind=kind, filters=sorted(filters.set))
+    batches = _batches(database_of(request), asked)
+    return StreamingResponse(
+        _as_csv(batches) if kind == "csv" else _as_json(batches),
+        media_type="text/csv; charset=utf-8" if kind == "csv" else "application/json",
+        headers={"Content-Disposition": f'attachment; filename="pipeline-{asked.now:%Y-%m-%d}.{kind}"'},
+    )
+
+
+async def _batches(database: Database, asked: Asked) -> AsyncIterator[list[dict[str, Any]]]:
+    """By key and on a connection for each, so that a slow reader holds none."""
+    after = None
+    while True:
+        async with database.connection() as connection:
+            cases = await pipeline.exported(connection, asked, after, BATCH)
+        yield [record(case) for case in cases]
+        if len(cases) < BATCH:
+            return
+        after = cases[-1].cursor(asked.filters.sort)
+
+
+async def _as_csv(batches: AsyncIterator[list[dict[str, Any]]]) -> AsyncIterator[str]:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    text.write(BYTE_ORDER_MARK)
+    writer.writerow(columns())
+    async for batch in batches:
+        writer.writerows(map(flat, batch))
+        yield text.getvalue()
+        text.seek(0)
+        text.truncate()
+
+
+async def _as_json(batches: AsyncIterator[list[dict[str, Any]]]) -> AsyncIterator[bytes]:
+    separator = b"["
+    async for batch in batches:
+        for one in batch:
+            yield separator + orjson.dumps(one)
+            separator = b",\n"
+    yield b"]" if separator != b"[" else b"[]"
