@@ -50,6 +50,8 @@ document.addEventListener("keydown", (event) => {
   use(found);
 });
 
+document.querySelector(".keys-hint").hidden = false;
+document.querySelector("[data-keys-open]").addEventListener("click", () => dialog.showModal());
 dialog.querySelector("[data-keys-close]").addEventListener("click", () => dialog.close());
 
 switching.addEventListener("click", () => {
