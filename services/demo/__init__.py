@@ -21,6 +21,9 @@ SENDER = UUID("0d8c2a1e-6a53-4a0b-8a36-3f7d2b9e4c11")
 ANSWER_SECONDS = 30
 POLL_SECONDS = 0.2
 
+SENDS = "Example data"
+ANNA, BORIS = "Anna Berg", "Boris Vidal"
+
 OVERRIDE = {
     "decision": "override",
     "model": "dedicated_team",
@@ -29,11 +32,14 @@ OVERRIDE = {
     "note": "They come back every month with small wishes; a retainer fits what they really do.",
 }
 QUESTION = "Can the first two people start before the end of January?"
+APPROVAL = {"decision": "approve"}
+CONFIRMATION = {"decision": "confirm"}
+SECOND_THOUGHTS = {"note": "They called: the board wants to see both ways first."}
 RETURN = {"decision": "return", "note": "Who sets priorities on their side between the releases?"}
 
 
 class DemoCompany(BaseModel):
-    """A made-up company, its answers, and what an account manager does with its proposal."""
+    """A made-up company, its answers, and what an account manager does with its proposal; `sign` takes two of them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -43,7 +49,8 @@ class DemoCompany(BaseModel):
     country: str
     contact: str
     story: str
-    then: Literal["approve", "override", "return", "claim", "release"] | None = None
+    then: Literal["approve", "override", "sign", "undo", "return", "claim", "release"] | None = None
+    by: str = ANNA
     answers: dict[str, str]
 
     @property
@@ -71,24 +78,30 @@ def companies() -> list[DemoCompany]:
 async def fill(settings: Settings, *, say: Callable[[str], None]) -> None:
     """Send every example in, wait for its proposal, and review some; raises CannotRun when nothing answers."""
     try:
-        async with _client(settings) as client:
+        async with (
+            _client(settings, SENDS) as sender,
+            _client(settings, ANNA) as anna,
+            _client(settings, BORIS) as boris,
+        ):
             for company in companies():
-                intake_id = await _submitted(client, company)
-                proposal = await _proposal(client, intake_id)
+                intake_id = await _submitted(sender, company)
+                proposal = await _proposal(sender, intake_id)
                 if company.then is not None and proposal["state"] == "proposed":
-                    await _review(client, intake_id, proposal, company)
+                    first, second = (anna, boris) if company.by == ANNA else (boris, anna)
+                    await _review(first, second, intake_id, proposal, company)
                 say(f"{company.name}: {proposal['model'].replace('_', ' ')}")
     except httpx2.TransportError as error:
         raise CannotRun(f"Nothing answers at {settings.public_url}. Start it with `advisor up`.") from error
 
 
-def _client(settings: Settings) -> httpx2.AsyncClient:
+def _client(settings: Settings, name: str) -> httpx2.AsyncClient:
     """A caller that is the same on every run, so that its keys are, too."""
     if settings.signing_key is None:
         raise CannotRun("Examples are sent with a token of their own: set ADVISOR_SIGNING_KEY.")
     now = datetime.now(UTC)
-    sender = Principal(SENDER, SENDER, "Example data", ("account_manager",), version=1)
-    token = access.sign(sender, settings.signing_key, issued=now, expires=now + timedelta(hours=1))
+    caller = SENDER if name == SENDS else uuid5(SENDER, name)
+    principal = Principal(caller, caller, name, ("account_manager",), version=1)
+    token = access.sign(principal, settings.signing_key, issued=now, expires=now + timedelta(hours=1))
     headers = {"Authorization": f"Bearer {token}"}
     return httpx2.AsyncClient(base_url=settings.public_url, headers=headers, timeout=10)
 
@@ -109,21 +122,33 @@ async def _proposal(client: httpx2.AsyncClient, intake_id: str) -> dict[str, Any
             await asyncio.sleep(POLL_SECONDS)
 
 
-async def _review(client: httpx2.AsyncClient, intake_id: str, proposal: dict[str, Any], company: DemoCompany) -> None:
+async def _review(
+    client: httpx2.AsyncClient,
+    second: httpx2.AsyncClient,
+    intake_id: str,
+    proposal: dict[str, Any],
+    company: DemoCompany,
+) -> None:
     if company.then == "claim":
         claimed = await client.post(f"/reviews/{intake_id}/claim", data={"version": proposal["version"]})
         if claimed.is_error:
             raise CannotRun(f"The system refused to let an example be taken up ({claimed.status_code}).")
         return
-    case = f"/api/recommendation/intakes/{intake_id}"
-    decision = {"override": OVERRIDE, "return": RETURN}.get(company.then or "", {"decision": "approve"})
-    decided = _content(await client.post(f"{case}/review", json={**decision, "version": proposal["version"]}))
-    if company.then == "release":
-        released = _content(await client.post(f"{case}/release", json={"version": decided["version"]}))
-        question = {"answer": "asked", "name": company.contact, "note": QUESTION}
-        asked = await client.post(f"{released['link']}/answer", data=question)
-        if asked.is_error:
-            raise CannotRun(f"The system refused an example's question ({asked.status_code}).")
+    address = f"/api/recommendation/intakes/{intake_id}"
+    decision = {"override": OVERRIDE, "sign": OVERRIDE, "return": RETURN}.get(company.then or "", APPROVAL)
+    decided = _content(await client.post(f"{address}/review", json={**decision, "version": proposal["version"]}))
+    version = {"version": decided["version"]}
+    match company.then:
+        case "sign":
+            _content(await second.post(f"{address}/signature", json=CONFIRMATION | version))
+        case "undo":
+            _content(await client.post(f"{address}/undo", json=SECOND_THOUGHTS | version))
+        case "release":
+            released = _content(await client.post(f"{address}/release", json=version))
+            question = {"answer": "asked", "name": company.contact, "note": QUESTION}
+            asked = await client.post(f"{released['link']}/answer", data=question)
+            if asked.is_error:
+                raise CannotRun(f"The system refused an example's question ({asked.status_code}).")
 
 
 def _content(answer: httpx2.Response) -> dict[str, Any]:
