@@ -58,8 +58,9 @@ def test_without_a_secret_nothing_starts_and_the_reason_says_how_to_make_it(name
         resolved({**SECRETS, name: ""})
 
 
-def test_the_example_names_what_is_made_and_the_domain_and_holds_no_value() -> None:
-    assert dotenv_values(ROOT / "deploy" / "env.example") == dict.fromkeys(["ADVISOR_DOMAIN", *SECRETS], "")
+def test_the_example_names_what_is_made_and_what_can_be_set_and_holds_no_value() -> None:
+    named = ["ADVISOR_DOMAIN", "ADVISOR_SMTP_URL", "ADVISOR_MAIL_FROM", *SECRETS]
+    assert dotenv_values(ROOT / "deploy" / "env.example") == dict.fromkeys(named, "")
 
 
 def test_secrets_are_made_afresh_each_time() -> None:
@@ -81,7 +82,7 @@ def test_only_the_gateway_can_be_reached_from_outside() -> None:
 
 
 def test_each_container_holds_only_the_secrets_it_needs() -> None:
-    assert holders("ADVISOR_SIGNING_KEY") == {"intake"}
+    assert holders("ADVISOR_SIGNING_KEY") == holders("ADVISOR_SMTP_URL") == {"intake"}
     assert holders("ADVISOR_ROLE_PASSWORDS") == {"migrate"}
     for name, password in SECRETS.items():
         if name.endswith("_PASSWORD"):

@@ -6,6 +6,7 @@ from typing import Any, get_args
 from uuid import UUID, uuid4
 
 import pytest
+from pydantic import ValidationError
 from structlog.testing import capture_logs
 
 from services.intake.domain.drafts import Entry, begin
@@ -131,6 +132,22 @@ def test_names_are_taken_as_they_are(settings: Settings) -> None:
     assert composed["Subject"] == "Our recommendation for Müller & Co"
     assert 'Dear Ægir & <Söhne>, "GmbH",' in composed.get_content()
     assert composed["To"].addresses[0].addr_spec == "ines@example.com"
+
+
+@pytest.mark.parametrize(
+    ("given", "advice"),
+    [
+        ({"smtp_url": "mail.example.com:25", "mail_from": "a@example.com"}, "smtps://USER:PASSWORD@HOST:465"),
+        ({"smtp_url": "https://mail.example.com", "mail_from": "a@example.com"}, "smtps://USER:PASSWORD@HOST:465"),
+        ({"smtp_url": "smtps://:secret@mail.example.com"}, "ADVISOR_MAIL_FROM"),
+    ],
+)
+def test_a_mail_server_that_cannot_be_used_is_refused_at_the_start_without_its_password(
+    settings: Settings, given: dict[str, str], advice: str
+) -> None:
+    with pytest.raises(ValidationError, match=advice) as refusal:
+        Settings(**dict(settings) | given)
+    assert "secret" not in str(refusal.value)
 
 
 @pytest.fixture
