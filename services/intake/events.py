@@ -1,6 +1,8 @@
 """What intake hears: how submissions scored and what became of them."""
 
-from services.intake.domain.mail import reminder_due
+from datetime import timedelta
+
+from services.intake.domain.mail import Kind, reminder_due
 from services.intake.store import intakes, mail
 from shared.contracts.assessment import AssessmentCompleted
 from shared.contracts.recommendation import (
@@ -95,6 +97,7 @@ async def on_replied(connection: Connection, event: RecommendationReplied) -> No
     """A colleague has answered the client's question."""
     await intakes.note(connection, event, {"revision": event.revision, "document": event.document, "by": str(event.by)})
     await intakes.keep_document(connection, event, event.document, replied_at=event.time)
+    await mail.queue(connection, "reply", event.intake_id, event.time, {"version": event.version})
 
 
 async def on_call_booked(connection: Connection, event: RecommendationCallBooked) -> None:
@@ -108,6 +111,14 @@ async def on_call_booked(connection: Connection, event: RecommendationCallBooked
         "sequence": event.sequence,
     }
     await intakes.note(connection, event, detail)
+    told = {
+        "call_id": str(event.call_id),
+        "zone": event.zone,
+        "minutes": int((event.ends_at - event.starts_at) / timedelta(minutes=1)),
+        **{name: detail[name] for name in ("starts_at", "ends_at", "sequence")},
+    }
+    kind: Kind = "call_booked" if event.status == "booked" else "call_cancelled"
+    await mail.queue(connection, kind, event.intake_id, event.time, told)
 
 
 async def on_expired(connection: Connection, event: RecommendationExpired) -> None:

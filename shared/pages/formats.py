@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from unicodedata import normalize
+from zoneinfo import ZoneInfo
 
-from babel.dates import format_date, format_time, format_timedelta
+from babel.dates import format_date, format_time, format_timedelta, get_timezone_gmt, get_timezone_name
 from babel.numbers import format_decimal
 
 from shared import questionnaire
@@ -38,6 +39,27 @@ def day(moment: date, language: Language = ENGLISH) -> str:
     """`22 November 2026`; of a time, its day in UTC."""
     on = moment.astimezone(UTC) if isinstance(moment, datetime) else moment
     return format_date(on, "long", locale=language.locale)
+
+
+def weekday(moment: datetime, zone: str, language: Language = ENGLISH) -> str:
+    """The day that a moment falls on in a time zone: `Sunday, 22 November 2026`."""
+    return format_date(moment.astimezone(ZoneInfo(zone)), "full", locale=language.locale)
+
+
+def clock(moment: datetime, zone: str, language: Language = ENGLISH) -> str:
+    """What clocks in a time zone show at a moment: `21:53`; with the offset where they show it twice that day."""
+    local = moment.astimezone(ZoneInfo(zone))
+    shown = format_time(local, "short", tzinfo=local.tzinfo, locale=language.locale)
+    is_twice = local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
+    return f"{shown} ({get_timezone_gmt(local, locale=language.locale)})" if is_twice else shown
+
+
+def zone_name(zone: str, language: Language = ENGLISH) -> str:
+    """A time zone by its name in words and in the IANA database: `Central European Time (Europe/Vienna)`."""
+    if zone == "UTC":
+        return zone
+    name = get_timezone_name(ZoneInfo(zone), zone_variant="generic", locale=language.locale)
+    return f"{name} ({zone.replace('_', ' ')})"
 
 
 def number(value: float, language: Language = ENGLISH) -> str:

@@ -24,7 +24,7 @@ from shared.service import Settings, build
 from tests.assessment.archetypes import DEADLINE_MIGRATION, SAAS_SCALE_UP, START_UP_MVP
 from tests.catalogues import write_catalogue
 from tests.intake.prospect import NORDWIND, begun, fill, form_on, id_of, save, score, send, sent
-from tests.intake.test_mail import INES, message
+from tests.intake.test_mail import INES, message, said
 from tests.intake.test_mail_pages import released
 
 TEMPLATES = Path("services/intake/web/templates/questionnaire")
@@ -207,5 +207,5 @@ async def test_a_draft_keeps_the_language_it_began_in_and_is_sent_with_it(client
 async def test_a_message_is_written_in_its_readers_language(app: FastAPI) -> None:
     for kind in get_args(Kind):
         written = compose(message(kind), replace(INES, language="eo"), app.state.settings)
-        paragraphs = [written["Subject"], *written.get_content().split("\n\n")]
+        paragraphs = [written["Subject"], *said(written).split("\n\n")]
         assert [text for text in paragraphs if not re.search(r"«.*»|http://", text, re.DOTALL)] == [], kind

@@ -2,10 +2,13 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
 from typing import Any, get_args
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
+from icalendar import Calendar
 from pydantic import ValidationError
 from structlog.testing import capture_logs
 
@@ -35,6 +38,9 @@ DETAIL = {
     "starts_at": "2026-12-01T14:00:00+00:00",
     "zone": "Europe/Berlin",
     "minutes": 30,
+    "call_id": str(UUID(int=9)),
+    "ends_at": "2026-12-01T14:30:00+00:00",
+    "sequence": 1,
 }
 INES = Addressee("Ines Albrecht", "ines@example.com", "Nordlicht Energie", "released", NOW, LINK)
 
@@ -55,6 +61,14 @@ def message(kind: Kind = "document", **changes: Any) -> Mail:
         "sent_at": None,
     }
     return Mail(**known | changes)
+
+
+def said(composed: EmailMessage) -> str:
+    """The words, whatever is attached."""
+    body = composed.get_body(("plain",))
+    assert isinstance(body, EmailMessage)
+    text: str = body.get_content()
+    return text
 
 
 @pytest.mark.parametrize(
@@ -98,7 +112,7 @@ def test_a_reminder_comes_some_days_before_the_end_and_never_in_the_first_half(
 @pytest.mark.parametrize("kind", get_args(Kind))
 def test_every_kind_has_its_words_and_a_way_on(settings: Settings, kind: Kind) -> None:
     composed = compose(message(kind), INES, settings)
-    text = composed.get_content()
+    text = said(composed)
     assert composed["To"] == "Ines Albrecht <ines@example.com>"
     assert composed["Subject"].strip()
     assert text.startswith("Dear Ines Albrecht,\n\n")
@@ -107,7 +121,7 @@ def test_every_kind_has_its_words_and_a_way_on(settings: Settings, kind: Kind) -
     for unwanted in ("None", "{", "&#"):
         assert unwanted not in text
     nameless = compose(message(kind), Addressee(**vars(INES) | {"name": ""}), settings)
-    assert nameless.get_content().startswith("Hello,\n\n")
+    assert said(nameless).startswith("Hello,\n\n")
 
 
 def test_links_are_the_very_ones_that_open_the_pages(settings: Settings) -> None:
@@ -124,6 +138,19 @@ def test_links_are_the_very_ones_that_open_the_pages(settings: Settings) -> None
 def test_a_call_is_told_in_the_clients_own_time(settings: Settings) -> None:
     composed = compose(message("call_booked"), INES, settings)
     assert composed["Subject"] == "Our call on Tuesday, 1 December 2026, 15:00 (GMT+01:00)"
+
+
+@pytest.mark.parametrize(("kind", "asked"), [("call_booked", "REQUEST"), ("call_cancelled", "CANCEL")])
+def test_a_call_comes_with_an_entry_for_the_clients_calendar(settings: Settings, kind: Kind, asked: str) -> None:
+    sending = settings.model_copy(update={"mail_from": "Nordlicht <hello@firm.example>"})
+    (attached,) = compose(message(kind), INES, sending).iter_attachments()
+    assert (attached.get_content_type(), attached.get_param("method")) == ("text/calendar", asked)
+    calendar = Calendar.from_ical(attached.get_content())
+    event: Any = calendar.walk("VEVENT")[0]
+    assert str(calendar["METHOD"]) == asked
+    assert (str(event["UID"]), event["SEQUENCE"]) == (DETAIL["call_id"], 1)
+    assert event.start == datetime(2026, 12, 1, 15, tzinfo=ZoneInfo("Europe/Berlin"))
+    assert (str(event["ORGANIZER"]), str(event["ATTENDEE"])) == ("mailto:hello@firm.example", "mailto:ines@example.com")
 
 
 def test_names_are_taken_as_they_are(settings: Settings) -> None:

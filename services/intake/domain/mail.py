@@ -31,6 +31,7 @@ REMINDED_BEFORE = timedelta(days=5)
 
 UNSENT = ("resume", "invitation", "invitation_reminder")
 OF_A_DOCUMENT = ("document", "document_reminder")
+OF_A_CALL = ("call_booked", "call_cancelled")
 
 
 @dataclass(frozen=True)

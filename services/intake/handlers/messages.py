@@ -1,7 +1,6 @@
 """Mail, from what is stored to the server that takes it."""
 
 import asyncio
-from collections.abc import Callable
 from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -17,8 +16,9 @@ from babel import dates
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import SecretStr
 
-from services.intake.domain.mail import Addressee, Kind, Mail
+from services.intake.domain.mail import OF_A_CALL, Addressee, Mail
 from services.intake.handlers import links
+from shared.appointment import Appointment, calendar_file, method
 from shared.language import Language, language
 from shared.pages.formats import day
 from shared.service import Settings
@@ -26,9 +26,6 @@ from shared.service import Settings
 SEND_SECONDS = 45
 PORTS = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
 NOT_SHOWN = "(the personal link, which only the person who asked for it gets)"
-
-# what is attached to a kind of message
-ATTACHMENTS: dict[Kind, Callable[[Mail, EmailMessage], None]] = {}
 
 
 class Refused(Exception):
@@ -63,9 +60,28 @@ def compose(mail: Mail, addressee: Addressee, settings: Settings, *, shows_link:
         message["From"] = Address(name, addr_spec=address)
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(text.strip() + "\n")
-    if mail.kind in ATTACHMENTS:
-        ATTACHMENTS[mail.kind](mail, message)
+    if mail.kind in OF_A_CALL:
+        _attach_call(message, mail, addressee, values["document"])
     return message
+
+
+def _attach_call(message: EmailMessage, mail: Mail, addressee: Addressee, document: str) -> None:
+    """The call as an invitation that the client's calendar takes in, moves and cancels."""
+    sender = message["From"].addresses[0] if message["From"] else None
+    appointment = Appointment(
+        id=UUID(mail.detail["call_id"]),
+        sequence=mail.detail["sequence"],
+        is_cancelled=mail.kind == "call_cancelled",
+        starts_at=datetime.fromisoformat(mail.detail["starts_at"]),
+        ends_at=datetime.fromisoformat(mail.detail["ends_at"]),
+        zone=mail.detail["zone"],
+        company=addressee.company,
+        address=document,
+        organizer=(sender.display_name, sender.addr_spec) if sender else None,
+        attendee=(addressee.name, addressee.email) if sender else None,
+    )
+    file = calendar_file(appointment, mail.queued_at).decode()
+    message.add_attachment(file, subtype="calendar", filename="call.ics", params={"method": method(appointment)})
 
 
 async def deliver(message: EmailMessage, smtp_url: SecretStr) -> None:
