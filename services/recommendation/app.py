@@ -1,7 +1,8 @@
 """Recommendation in its frame."""
 
 from services.recommendation.events import HANDLERS
-from services.recommendation.web import api, documents, releases, reviews
+from services.recommendation.jobs import jobs
+from services.recommendation.web import api, booking, documents, releases, reviews
 from shared.contracts.recommendation import (
     RecommendationAnswered,
     RecommendationAssigned,
@@ -20,7 +21,7 @@ from shared.service import Service
 service = Service(
     name="recommendation",
     package="services.recommendation",
-    routers=(api.router, reviews.router, releases.router, documents.router),
+    routers=(api.router, reviews.router, releases.router, documents.router, booking.router),
     pages=pages("services.recommendation.web", "/reviews/static"),
     mounts={"/reviews/static": static_app()},
     publishes=(
@@ -36,4 +37,5 @@ service = Service(
         RecommendationOutcomeRecorded,
     ),
     handlers=HANDLERS,
+    jobs=jobs,
 )

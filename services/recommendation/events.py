@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from services.recommendation.domain.proposal import Proposal, propose
 from services.recommendation.domain.review import arriving
 from services.recommendation.handlers import PLAYBOOKS
-from services.recommendation.store import documents, lines, proposals
+from services.recommendation.store import calls, documents, lines, outcomes, proposals
 from shared import erasure, outbox
 from shared.access import on_staff_changed
 from shared.contracts.assessment import AssessmentCompleted
@@ -38,6 +38,8 @@ async def _propose_again(connection: Connection, event: AssessmentCompleted, pro
     elif state == "proposed":
         fact = _proposed(event, proposal, standing.version + 1, now)
         await proposals.make_current(connection, event.intake_id, revision, fact.version)
+        await outcomes.settle(connection, event.intake_id, now, until=now.date())
+        await outcomes.settle(connection, event.intake_id, now, kind="discovery")
         await outbox.say(connection, fact)
 
 
@@ -62,6 +64,8 @@ async def on_erased(connection: Connection, event: IntakeErased) -> None:
     """Delete answers, company, notes and what documents say; ids, model, decision, hashes and times stay."""
     await proposals.erase(connection, event.intake_id, event.time)
     await documents.erase(connection, event.intake_id, event.time)
+    await calls.erase(connection, event.intake_id)
+    await outcomes.erase(connection, event.intake_id, event.time)
     await lines.erase(connection, event.intake_id)
     await erasure.erase(connection, event.intake_id, event.time)
 

@@ -21,6 +21,7 @@ from services.recommendation.domain.assignment import (
 from services.recommendation.domain.blueprint import Blueprint, Edit, compose
 from services.recommendation.domain.blueprint_checks import parse as parse_blueprint
 from services.recommendation.domain.document import Basis, Content, draw_up, sha256
+from services.recommendation.domain.outcome import OutcomeRequest, Recorded, record, to_come_back_to
 from services.recommendation.domain.playbook import parse
 from services.recommendation.domain.proposal import instead
 from services.recommendation.domain.release import Document, Link
@@ -32,12 +33,17 @@ from services.recommendation.domain.review import (
     SignatureRequest,
     UndoRequest,
 )
-from services.recommendation.store import cases, colleagues, documents, reviews
+from services.recommendation.store import cases, colleagues, documents, outcomes, reviews
 from services.recommendation.store import lines as line_edits
 from services.recommendation.store.cases import CaseFile
 from shared import outbox
 from shared.contracts.assessment import Assessment
-from shared.contracts.recommendation import RecommendationAssigned, RecommendationReleased, RecommendationReviewed
+from shared.contracts.recommendation import (
+    RecommendationAssigned,
+    RecommendationOutcomeRecorded,
+    RecommendationReleased,
+    RecommendationReviewed,
+)
 from shared.postgres import Connection
 from shared.questionnaire import load
 
@@ -232,7 +238,7 @@ async def share_again(connection: Connection, intake_id: UUID, reviewer: Reviewe
     assert document is not None, "what is released has a document"
     shared = Released(document, releases.link(uuid7(), document.number, now), case.version + 1)
     await documents.add_link(connection, intake_id, shared.link, reviewer.id)
-    await documents.move(connection, intake_id, case.revision, shared.version)
+    await documents.move(connection, intake_id, case.revision, shared.version, "released")
     await outbox.say(connection, _released(shared, reviewer, now))
     return shared
 
@@ -241,6 +247,40 @@ async def stop_sharing(connection: Connection, intake_id: UUID, now: datetime) -
     """Close the link that stands, if one does. Raises UnknownCase."""
     await _locked(connection, intake_id)
     await documents.close_link(connection, intake_id, now)
+
+
+async def record_outcome(
+    connection: Connection, intake_id: UUID, request: OutcomeRequest, reviewer: Reviewer, now: datetime
+) -> Recorded:
+    """Note what became of a case and say so. Raises UnknownCase, OutOfStep or Unfit.
+
+    It settles what was due until today, and puts on the list when to ask whether the model still fits.
+    """
+    case = await _locked(connection, intake_id)
+    before = next(iter(await outcomes.of_case(connection, intake_id)), None)
+    document = await documents.latest(connection, intake_id)
+    recorded = record(case, document, request, before=before, by=reviewer, now=now)
+    until = None if recorded.outcome == "lost" else now.date()
+    await outcomes.settle(connection, intake_id, now, by=reviewer.id, until=until)
+    await outcomes.settle(connection, intake_id, now, by=reviewer.id, kind="acceptance")
+    await outcomes.come_back_to(connection, intake_id, to_come_back_to(recorded, request.first_release_on))
+    await outcomes.record(connection, intake_id, recorded)
+    await documents.move(connection, intake_id, case.revision, recorded.version)
+    await outbox.say(
+        connection,
+        RecommendationOutcomeRecorded(
+            intake_id=intake_id,
+            version=recorded.version,
+            time=now,
+            revision=case.revision,
+            outcome=recorded.outcome,
+            model_used=recorded.model_used,
+            reason_code=recorded.reason_code,
+            happened_on=recorded.happened_on,
+            by=reviewer.id,
+        ),
+    )
+    return recorded
 
 
 def drawn(file: CaseFile, number: int, now: datetime) -> Content:

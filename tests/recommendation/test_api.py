@@ -421,6 +421,7 @@ async def test_the_api_describes_itself(sign_in: SignIn) -> None:
         f"{API}/intakes/{{intake_id}}/signature",
         f"{API}/intakes/{{intake_id}}/undo",
         f"{API}/intakes/{{intake_id}}/blueprint",
+        f"{API}/intakes/{{intake_id}}/outcome",
         f"{API}/reviews",
         f"{API}/report",
     }

@@ -508,6 +508,8 @@ def test_staff_see_the_places_their_roles_open(client: TestClient) -> None:
         ("/console/calls/", ""),
         ("/console/invitations/", ""),
         ("/reviews/", ' aria-current="true"'),
+        ("/reviews/due/", ""),
+        ("/reviews/calls/", ""),
         ("/account/", ""),
     ]
     assert "<nav" not in client.get("/questionnaire").text

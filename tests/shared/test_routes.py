@@ -49,8 +49,13 @@ OPEN = {
     "assessment": {"GET /api/assessment/openapi.json"},
     "recommendation": {
         "GET /api/recommendation/openapi.json",
+        "GET /d/static/zone.js",
         "GET /d/{token}",
+        "GET /d/{token}/call",
+        "GET /d/{token}/call.ics",
         "POST /d/{token}/answer",
+        "POST /d/{token}/call",
+        "POST /d/{token}/call/cancel",
         "POST /d/{token}/document.pdf",
         "POST /d/{token}/opened",
     },

@@ -1,5 +1,6 @@
 """How a document comes to a client: released after a review alone, shared by a link that ends, answered once."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
@@ -21,7 +22,7 @@ from shared.contracts.recommendation import ClientAnswer, CommercialForm, Declin
 
 KEPT_OPEN = timedelta(days=30)
 MAX_NAME = 200
-OUT: tuple[ProposalState, ...] = ("released", "accepted", "declined")
+OUT: tuple[ProposalState, ...] = ("released", "accepted", "declined", "expired")
 
 Visit = Literal["opened", "downloaded"]
 
@@ -72,6 +73,17 @@ class Answer:
     at: datetime
 
 
+@dataclass(frozen=True)
+class Reply:
+    """What a colleague answered to a client's questions. The note is gone after erasure."""
+
+    version: int
+    number: int
+    by: Reviewer
+    note: str | None
+    at: datetime
+
+
 class AnswerRequest(BaseModel):
     """An answer as the client sends it."""
 
@@ -100,6 +112,10 @@ class NotShared(OutOfStep):
     """There is no document out that a link could be for."""
 
 
+class NothingAsked(OutOfStep):
+    """The client has no question that a reply could be to."""
+
+
 class NotAnswerable(Exception):
     """The document takes no answer any more."""
 
@@ -121,9 +137,35 @@ def link(link_id: UUID, number: int, now: datetime) -> Link:
 
 
 def share_again(case: Case) -> None:
-    """Raise NotShared unless a new link may be made: the document is out and has no last word yet."""
-    if case.state != "released":
+    """Raise NotShared unless a new link may be made: the document is out, or ran out, and has no last word yet."""
+    if case.state not in ("released", "expired"):
         raise NotShared(case, f"There is nothing to share: this case is {case.state}.")
+
+
+def reply(
+    case: Case, link: Link | None, answers: Collection[Answer], note: str | None, *, by: Reviewer, now: datetime
+) -> Reply:
+    """The reply to what the client has asked, at the next version. Raises OutOfStep, or Unfit where it says nothing."""
+    if case.state not in ("released", "expired") or link is None:
+        raise NotShared(case, f"Nobody can read a reply here: this case is {case.state}.")
+    if not any(one.answer == "asked" and one.number == link.number for one in answers):
+        raise NothingAsked(case, "The client has asked nothing about this document.")
+    if not link.is_open(now):
+        raise NotShared(case, "The client's link opens nothing any more. Make a new one, then reply.")
+    if note is None:
+        raise Unfit("reply", "Write what the client should know.")
+    return Reply(case.version + 1, link.number, by, note, now)
+
+
+def thread(answers: Collection[Answer], replies: Collection[Reply]) -> list[Answer | Reply]:
+    """The client's questions and the replies to them, in the order they were written."""
+    asked = [one for one in answers if one.answer == "asked"]
+    return sorted([*asked, *replies], key=lambda one: one.version)
+
+
+def has_run_out(state: ProposalState, link: Link, now: datetime) -> bool:
+    """True where the client has had time for a last word and did not use it."""
+    return state == "released" and link.expires_at <= now
 
 
 def answered(state: ProposalState, request: AnswerRequest) -> ProposalState:

@@ -7,9 +7,9 @@ from uuid import UUID
 import asyncpg
 
 from services.recommendation.domain.document import Content
-from services.recommendation.domain.release import Answer, Document, Link, Visit
+from services.recommendation.domain.release import Answer, Document, Link, Reply, Visit
 from services.recommendation.domain.review import Reviewer
-from shared.contracts.recommendation import ProposalState
+from shared.contracts.recommendation import Model, ProposalState
 from shared.postgres import Connection
 
 
@@ -23,11 +23,15 @@ class Shelf:
     first_opened_at: datetime | None
     downloaded: int
     answers: tuple[Answer, ...]
+    replies: tuple[Reply, ...]
 
 
 @dataclass(frozen=True)
 class Behind:
-    """What a link leads to. `content` is None after erasure; `state` is that of the document's own proposal."""
+    """What a link leads to. `content` is None after erasure; `state` is that of the document's own proposal.
+
+    `host` is who takes calls about it: whoever has the case in hand, else who released the document.
+    """
 
     intake_id: UUID
     version: int
@@ -37,7 +41,10 @@ class Behind:
     state: ProposalState
     is_read: bool
     content: Content | None
+    model: Model
+    host: Reviewer
     answers: tuple[Answer, ...]
+    replies: tuple[Reply, ...]
 
 
 async def add(connection: Connection, document: Document, canonical: str, pdf: bytes, link: Link) -> None:
@@ -125,7 +132,7 @@ async def shelf(connection: Connection, intake_id: UUID) -> list[Shelf]:
         """,
         intake_id,
     )
-    answers = await _answers(connection, intake_id)
+    answers, replies = await _answers(connection, intake_id), await _replies(connection, intake_id)
     return [
         Shelf(
             document=_document(row),
@@ -134,6 +141,7 @@ async def shelf(connection: Connection, intake_id: UUID) -> list[Shelf]:
             first_opened_at=row["first_opened_at"],
             downloaded=row["downloaded"],
             answers=tuple(answer for answer in answers if answer.number == row["number"]),
+            replies=tuple(reply for reply in replies if reply.number == row["number"]),
         )
         for row in rows
     ]
@@ -151,7 +159,8 @@ async def behind(connection: Connection, link_id: UUID) -> Behind | None:
     """What a link leads to, open or not; None where it leads nowhere."""
     row = await connection.fetchrow(
         """
-        select link.*, version, document.revision, hash, state, content.content,
+        select link.*, version, document.revision, document.model, hash, state, content.content,
+            coalesce(assignee, released_by) as host, coalesce(assignee_name, released_by_name) as host_name,
             exists (
                 select from document_visit visit
                 where visit.intake_id = link.intake_id and visit.number = link.number and kind = 'opened'
@@ -177,9 +186,12 @@ async def behind(connection: Connection, link_id: UUID) -> Behind | None:
         state=row["state"],
         is_read=row["is_read"],
         content=None if row["content"] is None else Content.model_validate_json(row["content"]),
+        model=row["model"],
+        host=Reviewer(row["host"], row["host_name"]),
         answers=tuple(
             answer for answer in await _answers(connection, row["intake_id"]) if answer.number == row["number"]
         ),
+        replies=tuple(reply for reply in await _replies(connection, row["intake_id"]) if reply.number == row["number"]),
     )
 
 
@@ -235,6 +247,45 @@ async def record_answer(connection: Connection, intake_id: UUID, answer: Answer)
     )
 
 
+async def record_reply(connection: Connection, intake_id: UUID, reply: Reply) -> None:
+    """Keep what a colleague replied to a client."""
+    await connection.execute(
+        """
+        insert into document_reply (intake_id, version, number, replied_by, replied_by_name, note, at)
+        values ($1, $2, $3, $4, $5, $6, $7)
+        """,
+        intake_id,
+        reply.version,
+        reply.number,
+        reply.by.id,
+        reply.by.name,
+        reply.note,
+        reply.at,
+    )
+
+
+async def run_out(connection: Connection, now: datetime, limit: int) -> list[UUID]:
+    """Intakes whose client has no last word, no open link and no call to come."""
+    rows = await connection.fetch(
+        """
+        select intake_id
+        from proposal join review_case using (intake_id, revision)
+            join document using (intake_id, revision)
+            cross join lateral (
+                select max(expires_at) as until from document_link link
+                where link.intake_id = document.intake_id and link.number = document.number
+            ) open
+        where state = 'released' and until <= $1 and not exists (
+            select from call where call.intake_id = document.intake_id and status = 'booked' and ends_at > $1
+        )
+        limit $2
+        """,
+        now,
+        limit,
+    )
+    return [row["intake_id"] for row in rows]
+
+
 async def move(
     connection: Connection, intake_id: UUID, revision: int, version: int, state: ProposalState | None = None
 ) -> None:
@@ -258,6 +309,7 @@ async def erase(connection: Connection, intake_id: UUID, at: datetime) -> None:
     await close_link(connection, intake_id, at)
     await connection.execute("delete from document_content where intake_id = $1", intake_id)
     await connection.execute("update document_answer set name = null, note = null where intake_id = $1", intake_id)
+    await connection.execute("update document_reply set note = null where intake_id = $1", intake_id)
 
 
 async def _answers(connection: Connection, intake_id: UUID) -> list[Answer]:
@@ -270,6 +322,17 @@ async def _answers(connection: Connection, intake_id: UUID) -> list[Answer]:
         intake_id,
     )
     return [Answer(**row) for row in rows]
+
+
+async def _replies(connection: Connection, intake_id: UUID) -> list[Reply]:
+    """What colleagues have replied, latest first."""
+    rows = await connection.fetch("select * from document_reply where intake_id = $1 order by version desc", intake_id)
+    return [
+        Reply(
+            row["version"], row["number"], Reviewer(row["replied_by"], row["replied_by_name"]), row["note"], row["at"]
+        )
+        for row in rows
+    ]
 
 
 def _document(row: asyncpg.Record) -> Document:

@@ -10,9 +10,11 @@ from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
 from services.recommendation.domain import release as rules
+from services.recommendation.domain.booking import BOOKABLE
+from services.recommendation.domain.outcome import AFTER_ACCEPTANCE
 from services.recommendation.domain.release import Answer, AnswerRequest, Link, NotAnswerable
 from services.recommendation.domain.review import Unfit
-from services.recommendation.store import documents
+from services.recommendation.store import calls, documents, outcomes
 from services.recommendation.store.documents import Behind
 from services.recommendation.web.wording import DECLINED
 from shared import access, outbox
@@ -38,7 +40,7 @@ def link_address(request: Request, link: Link) -> str:
 @router.get("/{token}")
 async def read(request: Request, token: str) -> Response:
     """The document, and the form to answer it."""
-    return _page(request, token, await _found(request, token))
+    return await _page(request, token, await found(request, token))
 
 
 @router.post("/{token}/opened")
@@ -48,8 +50,8 @@ async def opened(request: Request, token: str) -> Response:
         return Response(status_code=204)
     database: Database = request.app.state.database
     async with database.transaction() as connection:
-        behind = await _locked(request, connection, token)
-        await _note_opening(connection, behind, datetime.now(UTC))
+        behind = await locked(request, connection, token)
+        await note_opening(connection, behind, datetime.now(UTC))
     return Response(status_code=204)
 
 
@@ -59,11 +61,11 @@ async def download(request: Request, token: str) -> Response:
     now = datetime.now(UTC)
     database: Database = request.app.state.database
     async with database.transaction() as connection:
-        behind = await _locked(request, connection, token)
+        behind = await locked(request, connection, token)
         number = behind.link.number
         if not _is_colleague(request):
             if not behind.is_read:
-                await _note_opening(connection, behind, now)
+                await note_opening(connection, behind, now)
             await documents.record_visit(connection, behind.intake_id, number, "downloaded", now)
         file = await documents.pdf(connection, behind.intake_id, number)
     name = f'attachment; filename="recommendation-{number}.pdf"'
@@ -79,14 +81,14 @@ async def take_answer(
     database: Database = request.app.state.database
     try:
         async with database.transaction() as connection:
-            behind = await _locked(request, connection, token)
+            behind = await locked(request, connection, token)
             asked = AnswerRequest.model_validate({field: value or None for field, value in typed.items()})
             await _record(connection, behind, asked)
     except NotAnswerable:
-        return _page(request, token, await _found(request, token), status=409, typed=typed, is_late=True)
+        return await _page(request, token, await found(request, token), status=409, typed=typed, is_late=True)
     except (Unfit, ValidationError) as refusal:
-        found = await _found(request, token)
-        return _page(request, token, found, status=422, typed=typed, errors=_errors(refusal))
+        behind = await found(request, token)
+        return await _page(request, token, behind, status=422, typed=typed, errors=errors_of(refusal))
     return RedirectResponse(f"/d/{token}#answer", 303)
 
 
@@ -94,11 +96,13 @@ async def _record(connection: Connection, behind: Behind, asked: AnswerRequest) 
     if any((one.answer, one.name, one.note) == (asked.answer, asked.name, asked.note) for one in behind.answers):
         return
     state = rules.answered(behind.state, asked)
-    version = behind.version if behind.is_read else await _note_opening(connection, behind, datetime.now(UTC))
+    version = behind.version if behind.is_read else await note_opening(connection, behind, datetime.now(UTC))
     now = datetime.now(UTC)
     said = Answer(version + 1, behind.link.number, asked.answer, asked.why_declined, asked.name, asked.note, now)
     await documents.record_answer(connection, behind.intake_id, said)
     await documents.move(connection, behind.intake_id, behind.revision, said.version, state)
+    if said.answer == "accepted":
+        await outcomes.come_back_to(connection, behind.intake_id, {"acceptance": (now + AFTER_ACCEPTANCE).date()})
     await outbox.say(
         connection,
         RecommendationAnswered(
@@ -113,7 +117,7 @@ async def _record(connection: Connection, behind: Behind, asked: AnswerRequest) 
     )
 
 
-async def _note_opening(connection: Connection, behind: Behind, now: datetime) -> int:
+async def note_opening(connection: Connection, behind: Behind, now: datetime) -> int:
     """Note an opening and say the first one; the case's version then."""
     if not await documents.record_visit(connection, behind.intake_id, behind.link.number, "opened", now):
         return behind.version
@@ -132,23 +136,24 @@ async def _note_opening(connection: Connection, behind: Behind, now: datetime) -
     return version
 
 
-async def _found(request: Request, token: str) -> Behind:
+async def found(request: Request, token: str) -> Behind:
+    """What the token opens. Raises Problem where that is nothing, or nothing any more."""
     database: Database = request.app.state.database
     async with database.connection() as connection:
         return _still_open(await documents.behind(connection, _link_id(request, token)))
 
 
-async def _locked(request: Request, connection: Connection, token: str) -> Behind:
+async def locked(request: Request, connection: Connection, token: str) -> Behind:
     """The same, its case held until the transaction ends."""
     return _still_open(await documents.lock_behind(connection, _link_id(request, token)))
 
 
 def _link_id(request: Request, token: str) -> UUID:
     settings: Settings = request.app.state.settings
-    found = access.link_id(settings.link_secret.get_secret_value(), PURPOSE, token)
-    if found is None:
+    link_id = access.link_id(settings.link_secret.get_secret_value(), PURPOSE, token)
+    if link_id is None:
         raise _no_document()
-    return found
+    return link_id
 
 
 def _is_colleague(request: Request) -> bool:
@@ -177,7 +182,7 @@ def _no_document() -> Problem:
     )
 
 
-def _page(
+async def _page(
     request: Request,
     token: str,
     behind: Behind,
@@ -188,6 +193,12 @@ def _page(
     is_late: bool = False,
 ) -> Response:
     pages: Pages = request.app.state.pages
+    database: Database = request.app.state.database
+    now = datetime.now(UTC)
+    async with database.connection() as connection:
+        call = next(iter(await calls.of_case(connection, behind.intake_id)), None)
+        host = call.host if call is not None and call.is_to_come(now) else behind.host
+        hours = await calls.hours(connection, host.id)
     return pages.render(
         request,
         "documents/document.html",
@@ -198,7 +209,13 @@ def _page(
         state=behind.state,
         link=behind.link,
         last_word=next((one for one in behind.answers if one.answer != "asked"), None),
-        questions=[one for one in behind.answers if one.answer == "asked"],
+        thread=rules.thread(behind.answers, behind.replies),
+        call=call,
+        is_call_to_come=call is not None and call.is_to_come(now),
+        host=host,
+        hours=hours,
+        may_book=hours is not None and behind.state in BOOKABLE,
+        is_discovery=behind.model == "discovery_call",
         reasons=DECLINED,
         typed=typed or {},
         errors=errors or {},
@@ -206,7 +223,7 @@ def _page(
     )
 
 
-def _errors(refusal: Unfit | ValidationError) -> dict[str, str]:
+def errors_of(refusal: Unfit | ValidationError) -> dict[str, str]:
     """What to do about each field of the form."""
     if isinstance(refusal, Unfit):
         return {refusal.field: str(refusal)}

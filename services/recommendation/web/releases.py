@@ -62,7 +62,7 @@ async def draft_file(request: Request, intake_id: UUID, staff: AccountManager) -
 @router.post("/{intake_id:uuid}/release")
 async def release(request: Request, intake_id: UUID, staff: AccountManager, version: Version) -> Response:
     """Freeze the document and open it to the client."""
-    async with _changing(request, intake_id) as connection:
+    async with changing(request, intake_id) as connection:
         await handlers.release(connection, intake_id, version, reviewer(staff), datetime.now(UTC), render=pdf.render)
     return _back_to(intake_id)
 
@@ -70,7 +70,7 @@ async def release(request: Request, intake_id: UUID, staff: AccountManager, vers
 @router.post("/{intake_id:uuid}/link")
 async def share_again(request: Request, intake_id: UUID, staff: AccountManager) -> Response:
     """Make a new link; the one before it opens nothing any more."""
-    async with _changing(request, intake_id) as connection:
+    async with changing(request, intake_id) as connection:
         await handlers.share_again(connection, intake_id, reviewer(staff), datetime.now(UTC))
     return _back_to(intake_id)
 
@@ -78,7 +78,7 @@ async def share_again(request: Request, intake_id: UUID, staff: AccountManager) 
 @router.post("/{intake_id:uuid}/link/close")
 async def stop_sharing(request: Request, intake_id: UUID, staff: AccountManager) -> Response:
     """Close the client's link."""
-    async with _changing(request, intake_id) as connection:
+    async with changing(request, intake_id) as connection:
         await handlers.stop_sharing(connection, intake_id, datetime.now(UTC))
     return _back_to(intake_id)
 
@@ -125,7 +125,7 @@ async def _draft(request: Request, intake_id: UUID) -> tuple[CaseFile, Content]:
 
 
 @asynccontextmanager
-async def _changing(request: Request, intake_id: UUID) -> AsyncIterator[Connection]:
+async def changing(request: Request, intake_id: UUID) -> AsyncIterator[Connection]:
     """A transaction on a case; what keeps it from being changed is told on a page."""
     database: Database = request.app.state.database
     try:

@@ -1,17 +1,18 @@
 """The words for what was proposed."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from services.recommendation.domain.blueprint import EditAction
 from services.recommendation.domain.blueprint_rules import Kind as LineKind
 from services.recommendation.domain.blueprint_rules import Level as RiskLevel
 from services.recommendation.domain.blueprint_rules import Party
 from services.recommendation.domain.offer import Kind
+from services.recommendation.domain.outcome import Due
 from services.recommendation.store.cases import CaseFile
 from services.recommendation.store.queue import Queued
 from shared.contracts.assessment import Strength
-from shared.contracts.recommendation import DeclineReason, Model
+from shared.contracts.recommendation import DeclineReason, Model, Outcome
 from shared.pages.formats import of_hundred
 
 FITS: dict[Model, str] = {
@@ -55,6 +56,23 @@ DECLINED: dict[DeclineReason, str] = {
     "another_partner": "Somebody else will do it",
     "no_longer_needed": "It is not needed any more",
     "other": "Another reason",
+}
+
+OUTCOMES: dict[Outcome, str] = {
+    "signed": "It was signed",
+    "lost": "It was lost",
+    "unchanged": "It runs as it was signed",
+    "rescoped": "It was re-scoped",
+    "renewed": "It was renewed",
+}
+
+DUE: dict[Due | Literal["question"], str] = {
+    "question": "A question waits for a reply",
+    "acceptance": "Accepted two weeks ago: was it signed?",
+    "discovery": "The call is over: decide again with what it told",
+    "first_release": "The first release was planned for now: does the model still fit?",
+    "three_months": "Three months in: re-scoped or as signed?",
+    "six_months": "Six months in: does the model still fit?",
 }
 
 COLUMNS: dict[LineKind, tuple[tuple[str, str], ...]] = {

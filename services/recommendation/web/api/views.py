@@ -1,7 +1,7 @@
 """What the JSON API shows: a case, the queue, decisions, and released documents."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +17,15 @@ from services.recommendation.store.queue import Queued
 from services.recommendation.web.releases import Shown
 from shared.contracts.assessment import Strength, VersionHash
 from shared.contracts.intake import Company
-from shared.contracts.recommendation import ClientAnswer, CommercialForm, Decision, DeclineReason, Model, ProposalState
+from shared.contracts.recommendation import (
+    ClientAnswer,
+    CommercialForm,
+    Decision,
+    DeclineReason,
+    Model,
+    Outcome,
+    ProposalState,
+)
 
 
 class View(BaseModel):
@@ -31,6 +39,20 @@ class PersonView(View):
 
     id: UUID
     name: str
+
+
+class OutcomeView(View):
+    """What became of a case; `version` is the case's after it, `number` the document's."""
+
+    version: int
+    number: int
+    outcome: Outcome
+    model_used: Model | None
+    reason_code: DeclineReason | None
+    happened_on: date
+    note: str | None
+    by: PersonView
+    at: datetime
 
 
 class SequelView(View):

@@ -25,6 +25,7 @@ from services.recommendation.web.callers import Reader
 from services.recommendation.web.releases import shown
 from services.recommendation.web.reviews.history import history
 from services.recommendation.web.reviews.lists import Listed, Listing
+from services.recommendation.web.since import since_release
 from shared.access import Principal
 from shared.contracts.assessment import Assessment
 from shared.pages import Pages
@@ -81,6 +82,7 @@ async def show(
         previous, following = await queues.beside(connection, listing.wanted(staff, absences), intake_id)
         managers = await colleagues.account_managers(connection)
         alike = [] if file is None else await similar.nearest_to(connection, file)
+        since = await since_release(connection, intake_id)
     if file is None:
         raise nowhere()
     assessment = None if file.assessment is None else Assessment.model_validate(file.assessment)
@@ -142,6 +144,9 @@ async def show(
         second_hint=_second_hint(file, playbook),
         absences=absences,
         documents=documents,
+        since=since,
+        outcome_words=wording.OUTCOMES,
+        due_words=wording.DUE,
         declined=wording.DECLINED,
         may_release=file.state in DECIDED and staff.may("account_manager"),
         attempt=attempt,
