@@ -1,29 +1,24 @@
 """A prospect's way from the start to the result, in a real browser."""
 
-import asyncio
 import re
-import socket
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
 import pytest
-import uvicorn
 from axe_playwright_python.async_playwright import Axe
 from fastapi import FastAPI
 from httpx2 import AsyncClient
-from playwright.async_api import Browser, BrowserContext, Page, Route, ViewportSize, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, Page, Route, ViewportSize, expect
 
 from services.intake.app import service
 from shared.postgres import Database
 from shared.questionnaire import load
 from shared.service import Settings, build
 from tests.assessment.archetypes import SAAS_SCALE_UP, START_UP_MVP
+from tests.browser.conftest import serving
 from tests.intake.prospect import NORDWIND, id_of, score, sent
 
-CHROMIUM = Path("/usr/bin/chromium")
-CHROMIUM_ARGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 PHONE: ViewportSize = {"width": 390, "height": 844}
 DESKTOP: ViewportSize = {"width": 1440, "height": 900}
 NARROWEST: ViewportSize = {"width": 320, "height": 640}
@@ -39,22 +34,8 @@ async def app(settings: Settings) -> FastAPI:
 
 @pytest.fixture
 async def address(app: FastAPI) -> AsyncIterator[str]:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws="none"))
-        serving = asyncio.create_task(server.serve(sockets=[listening]))
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        server.should_exit = True
-        await serving
-
-
-@pytest.fixture(scope="module")
-async def chromium() -> AsyncIterator[Browser]:
-    if not CHROMIUM.exists():
-        pytest.skip(f"there is no browser at {CHROMIUM}; the prospect's way was not walked")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
-        yield browser
-        await browser.close()
+    async with serving(app) as address:
+        yield address
 
 
 @pytest.fixture

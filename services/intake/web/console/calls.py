@@ -239,7 +239,7 @@ async def scores(request: Request, call_id: UUID, staff: Sales) -> HTMLResponse:
     shown = await _scores(request, draft)
     headers = {} if shown["assessment"] else {"HX-Retarget": "#scores-state", "HX-Reswap": "outerHTML"}
     template = "console/scores.html" if shown["assessment"] else "console/no-scores.html"
-    return pages.render(request, template, headers=headers, call=draft, **shown)
+    return pages.render(request, template, headers=headers, call=draft, is_behind=True, **shown)
 
 
 @router.get("/{call_id:uuid}/known")
