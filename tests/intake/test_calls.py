@@ -70,8 +70,8 @@ def test_a_call_tells_what_was_said_from_what_was_inferred() -> None:
     }
 
 
-def test_the_notes_of_a_call_are_told_by_what_they_stand_beside() -> None:
+def test_the_notes_of_a_call_say_what_they_stood_beside() -> None:
     assert notes(call(note__aim="A fair.", note__deadline="", notes="Friendly.")) == {
-        "aim": "A fair.",
+        "note.aim": "What do you mainly want from the next 12 months of work?\nA fair.",
         "notes": "Friendly.",
     }

@@ -70,14 +70,16 @@ async def test_without_scripts_a_call_is_kept_sent_in_and_becomes_a_case_of_its_
     sending = form_on(await sales.get(call)) | {"go": "send", "contact_name": "", "consent": "yes"}
     sent = await sales.post(call, data=sending)
     assert sent.headers["location"] == call.replace("/calls", "")
-    assert "Nordwind Energie" in text_of(await sales.get(sent.headers["location"]))
+    case = text_of(await sales.get(sent.headers["location"]))
+    assert ("Nordwind Energie" in case, "She hesitated." in case) == (True, True)
     database: Database = app.state.database
     async with database.connection() as connection:
         payload = await connection.fetchval("select payload from fact where topic = $1", IntakeSubmitted.topic)
         consent = await connection.fetchval("select consent from intake")
+        left = await connection.fetchval("select count(*) from draft_entry where field like 'note%'")
     submission = IntakeSubmitted.model_validate_json(payload).submission
     assert (submission.channel, submission.answers["aim"].confidence) == ("console", "inferred")
-    assert "hesitated" not in payload
+    assert ("hesitated" in payload, left) == (False, 0)
     assert (consent["given"], consent["obtained_by"]) == (True, "Anna Berg")
     assert (await sales.get(call)).headers["location"] == sent.headers["location"]
     assert (await saved(sales, call, aim=("finish_and_stop", 9))).status_code == 409
@@ -112,6 +114,7 @@ async def test_what_is_there_of_a_company_is_looked_at_before_a_new_case_is_made
     assert f'href="{first}"' in asked.text
     assert (await sales.post(second, data=form_on(asked) | {"go": "send"})).headers["location"].startswith("/console/")
     assert f'href="{second.replace("/calls", "")}"' in (await sales.get(f"{first}/known")).text
+    assert f'href="{first}"' in (await sales.get(second.replace("/calls", ""))).text
 
 
 async def test_answers_that_do_not_go_together_are_pointed_out_even_without_scores(sales: httpx2.AsyncClient) -> None:

@@ -45,9 +45,12 @@ def _note(text: str) -> str:
 
 
 def notes(draft: Draft) -> dict[str, str]:
-    """The notes that were taken, by question id; the one about the whole call under `notes`."""
-    places = {question.id: NOTE + question.id for question in draft.questionnaire.questions} | {NOTES: NOTES}
-    return {place: draft.entry(field).value for place, field in places.items() if draft.entry(field).value}
+    """Field to the note that was taken in it, each as it reads by itself."""
+    taken = {NOTES: draft.entry(NOTES).value}
+    for question in draft.questionnaire.questions:
+        if note := draft.entry(NOTE + question.id).value:
+            taken[NOTE + question.id] = f"{question.text}\n{note}"
+    return {field: note for field, note in taken.items() if note}
 
 
 def missing(draft: Draft) -> dict[str, str]:

@@ -13,7 +13,7 @@ from services.intake.domain.drafts import Draft, Entry, begin
 from services.intake.domain.duplicates import Known, alike, email_key, firms_domain
 from services.intake.domain.invitations import Invitation, UnknownInvitation, check_open
 from services.intake.domain.submission import ConsentForm, ContactForm, submitted
-from services.intake.store import drafts, intakes, invitations, mail
+from services.intake.store import accounts, drafts, intakes, invitations, mail
 from services.intake.store import duplicates as stored
 from shared.contracts.intake import Campaign
 from shared.postgres import Connection
@@ -23,7 +23,7 @@ async def accept(connection: Connection, draft: Draft, consent: ConsentForm, aut
     """Send a draft in: it becomes the intake of the same id, and is kept as it was sent.
 
     Its contact, who gets a receipt, may be missing. `author` is the colleague who took the answers down, if one did.
-    The case belongs to the colleague who began it, if one did.
+    The case belongs to the colleague who began it, if one did, and not an API key.
     """
     now = datetime.now(UTC)
     fact = submitted(
@@ -53,7 +53,7 @@ async def accept(connection: Connection, draft: Draft, consent: ConsentForm, aut
         response="",
     )
     await drafts.mark_sent(connection, draft.id, now)
-    if draft.made_by:
+    if draft.made_by and await accounts.find(connection, draft.made_by, "key") is None:
         await handlers.entrust(connection, draft.id, draft.made_by, by=draft.made_by)
     if email:
         await mail.queue(connection, "receipt", draft.id, now)

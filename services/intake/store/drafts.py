@@ -1,6 +1,6 @@
 """Drafts and what their fields hold."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -79,6 +79,11 @@ async def keep(connection: Connection, draft_id: UUID, entries: Mapping[str, Ent
         [entry.value for entry in entries.values()],
         [entry.seq for entry in entries.values()],
     )
+
+
+async def drop(connection: Connection, draft_id: UUID, fields: Collection[str]) -> None:
+    """Delete what these fields of a draft hold."""
+    await connection.execute("delete from draft_entry where draft_id = $1 and field = any($2)", draft_id, list(fields))
 
 
 async def mark_sent(connection: Connection, draft_id: UUID, at: datetime) -> None:

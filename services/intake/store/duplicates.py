@@ -37,7 +37,7 @@ async def known(
         """
         with everything as (
             select 'case' as kind, intake.id, revision.company ->> 'name' as company, intake.state,
-                assignee as owner, intake.submitted_at as since, email_key, email_domain
+                coalesce(intake.owner, assignee) as owner, intake.submitted_at as since, email_key, email_domain
             from intake
                 left join revision on revision.intake_id = intake.id and revision.revision = intake.revision
             union all

@@ -19,7 +19,7 @@ from services.intake.domain.duplicates import Known
 from services.intake.domain.submission import MAX_TEXT, ConsentForm
 from services.intake.handlers.prospects import accept, known_of
 from services.intake.store import calls as stored
-from services.intake.store import drafts
+from services.intake.store import cases, drafts
 from services.intake.web.console.staff import Sales
 from services.intake.web.questionnaire.draft import not_this_form, posted
 from services.intake.web.questionnaire.steps import MAX_SEQ, SEQ, seq_of
@@ -159,10 +159,19 @@ async def keep(request: Request, call_id: UUID, staff: Sales) -> Response:
                     ConsentForm(given=True, obtained_by=staff.name),
                     author=staff.id if staff.is_person else None,
                 )
+                await _hand_over_notes(connection, draft, staff)
                 return RedirectResponse(f"/console/{call_id}", 303)
     if attempt.errors:
         return await _page(request, staff, draft, attempt)
     return RedirectResponse(f"/console/calls/{call_id}", 303)
+
+
+async def _hand_over_notes(connection: Connection, draft: Draft, staff: Principal) -> None:
+    """The notes become the case's, where they can be changed and are erased with it."""
+    taken = calls.notes(draft)
+    for text in taken.values():
+        await cases.add_note(connection, draft.id, staff.id, text, datetime.now(UTC))
+    await drafts.drop(connection, draft.id, taken)
 
 
 async def _kept(

@@ -9,6 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 
 from services.intake.domain.submission import UnknownIntake, changes, complete, is_revisable
+from services.intake.handlers.prospects import known_of
 from services.intake.store import cases, intakes
 from services.intake.store.intakes import StoredRevision
 from services.intake.store.pipeline import COLLEAGUE
@@ -48,7 +49,13 @@ async def case_page(
         owner = await cases.owner_of(connection, intake_id)
         colleagues = await cases.colleagues(connection, now.date())
         happened = await _happened(connection, intake_id)
-    current = revisions[-1] if revisions else None
+        current = revisions[-1] if revisions else None
+        known = await known_of(
+            connection,
+            current.company.name if current else "",
+            contact.email if contact else "",
+            besides=[intake_id],
+        )
     questionnaire = None if current is None else load(current.questionnaire)
     return page(
         request,
@@ -65,6 +72,7 @@ async def case_page(
         answers={} if current is None or questionnaire is None else complete(current.given, questionnaire),
         history=_history(revisions),
         happened=happened,
+        known=known,
         is_revisable=is_revisable(found.state),
         errors=errors or {},
         typed=typed or {},
