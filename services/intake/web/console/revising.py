@@ -98,6 +98,7 @@ async def _page(
 ) -> Response:
     current = await _revisable(request, intake_id)
     questionnaire = load(current.questionnaire)
+    stored = {question.id: NOT_KNOWN for question in questionnaire.questions} | current.given
     return page(
         request,
         "revise.html",
@@ -106,7 +107,8 @@ async def _page(
         intake_id=intake_id,
         current=current,
         questionnaire=questionnaire,
-        given={question.id: NOT_KNOWN for question in questionnaire.questions} | current.given | (answers or {}),
+        stored=stored,
+        given=stored | (answers or {}),
         present=complete(current.given, questionnaire),
         errors=errors or {},
     )
