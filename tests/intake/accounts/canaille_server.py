@@ -8,6 +8,7 @@ import json
 import socket
 import sys
 import threading
+from datetime import UTC, datetime
 from typing import Any
 
 from canaille import create_app
@@ -48,6 +49,11 @@ def fill(app: Flask, known: dict[str, Any]) -> None:
         Backend.instance.save(client)
         client.audience = [client]
         Backend.instance.save(client)
+        for user in everybody:
+            consent = models.Consent(
+                consent_id=user.user_name, client=client, subject=user, scope=client.scope, issue_date=datetime.now(UTC)
+            )
+            Backend.instance.save(consent)
 
 
 def obey(app: Flask) -> None:

@@ -1,6 +1,7 @@
 """Providers to sign in at: Canaille as it is, and one in this process that lies as it is told to."""
 
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -26,22 +27,10 @@ from shared.service import Settings
 from tests.intake.prospect import form_on
 
 BACK = "http://testserver/account/oidc/callback"
-AFTER_SIGN_OUT = "http://testserver/account/sign-in"
 ROLES = {"advisor-sales": "sales", "advisor-managers": "account_manager", "advisor-admins": "admin"}
 ISSUER = "http://localhost"
 CLIENT_ID, CLIENT_SECRET = "advisor", "a secret of the client"
 PASSWORD = "correct horse battery"
-KNOWN = {
-    "people": {"ann": "Ann Lind", "bob": "Bob Moor"},
-    "password": PASSWORD,
-    "groups": ["advisor-sales", "advisor-managers", "choir"],
-    "client": {
-        "client_id": CLIENT_ID,
-        "client_secret": CLIENT_SECRET,
-        "redirect_uris": [BACK],
-        "post_logout_redirect_uris": [AFTER_SIGN_OUT],
-    },
-}
 
 
 def with_provider(settings: Settings, issuer: str, **more: object) -> Settings:
@@ -56,8 +45,15 @@ def with_provider(settings: Settings, issuer: str, **more: object) -> Settings:
 
 @dataclass(frozen=True)
 class Canaille:
+    """The running provider. `listener` is a port to serve on whose address it sends browsers back to."""
+
     process: subprocess.Popen[str]
     issuer: str
+    listener: socket.socket
+
+    @property
+    def origin(self) -> str:
+        return f"http://127.0.0.1:{self.listener.getsockname()[1]}"
 
     def groups(self, user_name: str, *groups: str) -> None:
         """Put a user into these groups alone."""
@@ -70,18 +66,31 @@ class Canaille:
 @contextmanager
 def canaille() -> Iterator[Canaille]:
     script = Path(__file__).with_name("canaille_server.py")
-    with subprocess.Popen(
-        [sys.executable, script, json.dumps(KNOWN)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        try:
-            port = line_from(process, "ready").split()[1]
-            yield Canaille(process, f"http://127.0.0.1:{port}")
-        finally:
-            process.terminate()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        origins = ["http://testserver", f"http://127.0.0.1:{listener.getsockname()[1]}"]
+        known = {
+            "people": {"ann": "Ann Lind", "bob": "Bob Moor", "cora": "Cora Day"},
+            "password": PASSWORD,
+            "groups": [*ROLES, "choir"],
+            "client": {
+                "client_id": CLIENT_ID,
+                "client_secret": CLIENT_SECRET,
+                "redirect_uris": [f"{origin}/account/oidc/callback" for origin in origins],
+                "post_logout_redirect_uris": [f"{origin}/account/sign-in" for origin in origins],
+            },
+        }
+        with subprocess.Popen(
+            [sys.executable, script, json.dumps(known)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        ) as process:
+            try:
+                port = line_from(process, "ready").split()[1]
+                yield Canaille(process, f"http://127.0.0.1:{port}", listener)
+            finally:
+                process.terminate()
 
 
 def line_from(process: subprocess.Popen[str], beginning: str) -> str:
@@ -91,7 +100,7 @@ def line_from(process: subprocess.Popen[str], beginning: str) -> str:
 
 async def walk(address: str, user_name: str) -> str:
     """Sign in at Canaille from the address where it begins; returns where it sends the browser back to."""
-    answers = {"login": user_name, "password": PASSWORD, "answer": "accept"}
+    answers = {"login": user_name, "password": PASSWORD}
     async with AsyncClient() as there:
         page = await there.get(address)
         for _ in range(12):

@@ -1,20 +1,17 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Literal
 
 import pytest
 import uvicorn
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page
 
 from services.intake import handlers
 from shared.service import Settings
 from tests.intake.accounts.staff import serving
 
-CHROMIUM = Path("/usr/bin/chromium")
-CHROMIUM_ARGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 NEW_PASSWORD = {"Password": "correct horse battery", "Password, once more": "correct horse battery"}
 
 
@@ -32,16 +29,6 @@ async def address(settings: Settings) -> AsyncIterator[tuple[str, str]]:
         yield origin, first
         server.should_exit = True
         await task
-
-
-@pytest.fixture
-async def chromium() -> AsyncIterator[Browser]:
-    if not CHROMIUM.exists():
-        pytest.skip(f"there is no browser at {CHROMIUM}; the pages were not looked at")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
-        yield browser
-        await browser.close()
 
 
 async def is_well_made(page: Page) -> None:

@@ -1,3 +1,4 @@
+import asyncio
 import json
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -6,12 +7,14 @@ from typing import Any
 
 import httpx2
 import pytest
+import uvicorn
 from fastapi import FastAPI
 from httpx2 import AsyncClient, Response
 from hypothesis import given
 from hypothesis import strategies as st
 from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
+from playwright.async_api import Browser
 from pydantic import ValidationError
 from structlog.testing import capture_logs
 
@@ -31,7 +34,8 @@ from tests.intake.accounts.providers import (
     walk,
     with_provider,
 )
-from tests.intake.accounts.staff import enter, facts, leads_to, person, serving, text
+from tests.intake.accounts.staff import PASSWORD, enter, facts, leads_to, person, serving, text
+from tests.intake.accounts.test_browser import fill, is_well_made, press
 
 SIGN_IN = "/account/sign-in"
 
@@ -232,6 +236,47 @@ async def test_a_provider_that_is_away_gets_a_page_that_says_so(
         assert (await client.get(f"{SIGN_IN}?left")).status_code == 200
         liar.status, liar.discovery = 200, {}
         assert leads_to(await client.get("/account/oidc")).startswith(f"{ISSUER}/authorization?")
+
+
+async def test_a_browser_connects_an_account_signs_in_with_it_and_leaves_the_provider_too(
+    real: Canaille, settings: Settings, quick_passwords: None, chromium: Browser
+) -> None:
+    real.groups("cora", "advisor-admins")
+    changed = with_provider(settings, real.issuer, local_sign_in=True, public_url=real.origin)
+    async with serving(changed) as app:
+        await person(app.state.database, "cora@company.com", "admin", name="Cora")
+        server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_level="error"))
+        task = asyncio.create_task(server.serve([real.listener]))
+        page = await chromium.new_page(viewport={"width": 390, "height": 900})
+        await page.goto(f"{real.origin}/account/")
+        await is_well_made(page)
+        await fill(page, {"E-mail address": "cora@company.com", "Password": PASSWORD})
+        await press(page, "Sign in")
+        await page.get_by_role("heading", name="You are signed in as Cora").wait_for()
+        await is_well_made(page)
+        await press(page, "Connect this account")
+        await is_well_made(page)
+        await page.get_by_role("link", name="Go on to Company SSO").click()
+        await page.locator("input[name=login]").fill("cora")
+        await page.locator("button[type=submit]").click()
+        await page.locator("input[name=password]").fill(PASSWORD)
+        await page.locator("button[type=submit]").click()
+        await page.get_by_text("From now on you sign in with Company SSO.").wait_for()
+        await is_well_made(page)
+        await page.get_by_role("link", name="People").click()
+        await page.get_by_role("table").get_by_role("link", name="Cora Day").click()
+        await is_well_made(page)
+        await page.goto(f"{real.origin}/account/")
+        await press(page, "Sign out")
+        await page.get_by_role("link", name="Sign in with Company SSO").click()
+        await page.get_by_role("table").get_by_role("link", name="Cora Day").wait_for()
+        await page.goto(f"{real.origin}/account/")
+        await press(page, "Sign out")
+        await is_well_made(page)
+        await page.get_by_role("link", name="Sign out of Company SSO too").click()
+        await page.wait_for_url(f"{real.issuer}/**")
+        server.should_exit = True
+        await task
 
 
 async def through(client: AsyncClient, liar: Liar, **claims: object) -> Response:
