@@ -10,7 +10,7 @@ from uuid import UUID
 
 from cyclopts import App, Parameter
 
-from services import laptop, rubric, running
+from services import audit, laptop, rubric, running
 from services.demo import fill
 from services.intake import handlers as accounts
 from services.laptop import PACKAGES
@@ -26,7 +26,7 @@ app = App(name="advisor", help="The engagement advisor: from a questionnaire to 
 account = App(name="account", help="People who sign in.")
 key = App(name="key", help="API keys for machines.")
 letters = App(name="dead-letters", help="Events that arrived and could not be used.")
-for group in (account, key, letters, rubric.app):
+for group in (account, key, letters, rubric.app, audit.app):
     app.command(group)
 
 Roles = Annotated[list[Role], Parameter(negative=())]

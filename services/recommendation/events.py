@@ -6,7 +6,7 @@ from services.recommendation.domain.proposal import Proposal, propose
 from services.recommendation.domain.review import arriving
 from services.recommendation.handlers import PLAYBOOKS
 from services.recommendation.store import calls, documents, lines, outcomes, proposals
-from shared import erasure, outbox
+from shared import audit, erasure, outbox
 from shared.access import on_staff_changed
 from shared.contracts.assessment import AssessmentCompleted
 from shared.contracts.intake import IntakeErased, IntakeWithdrawn, StaffChanged
@@ -67,7 +67,8 @@ async def on_erased(connection: Connection, event: IntakeErased) -> None:
     await calls.erase(connection, event.intake_id)
     await outcomes.erase(connection, event.intake_id, event.time)
     await lines.erase(connection, event.intake_id)
-    await erasure.erase(connection, event.intake_id, event.time)
+    if await erasure.erase(connection, event.intake_id, event.time):
+        await audit.record(connection, "erased", event.intake_id, event.time)
 
 
 HANDLERS: Handlers = {

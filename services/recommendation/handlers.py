@@ -30,13 +30,14 @@ from services.recommendation.domain.review import (
     Review,
     Reviewer,
     ReviewRequest,
+    Sequel,
     SignatureRequest,
     UndoRequest,
 )
 from services.recommendation.store import cases, colleagues, documents, outcomes, reviews
 from services.recommendation.store import lines as line_edits
 from services.recommendation.store.cases import CaseFile
-from shared import outbox
+from shared import audit, outbox
 from shared.contracts.assessment import Assessment
 from shared.contracts.recommendation import (
     RecommendationAssigned,
@@ -113,6 +114,8 @@ async def _put(connection: Connection, taken: Case, assignment: Assignment) -> N
     await cases.move(connection, taken)
     await cases.record_assignment(connection, taken.intake_id, assignment)
     await outbox.say(connection, _assigned(taken, assignment.by, assignment.at))
+    acted = {"version": taken.version, "assignee": assignment.assignee.id}
+    await audit.record(connection, "assigned", taken.intake_id, assignment.at, acted, actor=assignment.by.id)
 
 
 async def review(
@@ -131,6 +134,15 @@ async def review(
         await outbox.say(connection, _assigned(decided, reviewer, now))
     else:
         await outbox.say(connection, _reviewed(decided, decision))
+    acted = {
+        "version": decision.version,
+        "decision": decision.decision,
+        "model": decision.model,
+        "commercial_form": decision.commercial_form,
+        "reason_code": decision.reason_code,
+        "needs_second": decision.needs_second,
+    }
+    await audit.record(connection, "reviewed", intake_id, now, acted, actor=reviewer.id)
     return decided
 
 
@@ -150,6 +162,7 @@ async def sign(
         await outbox.say(connection, _reviewed(signed, signed.review))
     else:
         await outbox.say(connection, _assigned(signed, reviewer, now))
+    await _record(connection, intake_id, sequel)
     return signed
 
 
@@ -163,7 +176,13 @@ async def undo(
     await reviews.record_sequel(connection, intake_id, sequel)
     await cases.move(connection, undone)
     await outbox.say(connection, _assigned(undone, reviewer, now))
+    await _record(connection, intake_id, sequel)
     return undone
+
+
+async def _record(connection: Connection, intake_id: UUID, sequel: Sequel) -> None:
+    acted = {"version": sequel.version, "of_version": sequel.review}
+    await audit.record(connection, sequel.kind, intake_id, sequel.at, acted, actor=sequel.by.id)
 
 
 async def edit_line(
@@ -178,6 +197,8 @@ async def edit_line(
     edit = lines.edit(case, blueprint, file.edits, request, by=editor, now=now)
     await line_edits.add(connection, intake_id, edit)
     await documents.move(connection, intake_id, case.revision, edit.version)
+    acted = {"version": edit.version, "section": edit.section, "line": edit.line, "rule": edit.rule}
+    await audit.record(connection, f"line_{edit.action}", intake_id, now, acted, actor=editor.id)
     return edit
 
 
@@ -227,6 +248,7 @@ async def release(
     await documents.add(connection, document, canonical, await render(content, document.hash), released.link)
     await documents.move(connection, intake_id, case.revision, released.version, "released")
     await outbox.say(connection, _released(released, reviewer, now))
+    await _record_link(connection, "released", released, reviewer, now)
     return released
 
 
@@ -240,13 +262,21 @@ async def share_again(connection: Connection, intake_id: UUID, reviewer: Reviewe
     await documents.add_link(connection, intake_id, shared.link, reviewer.id)
     await documents.move(connection, intake_id, case.revision, shared.version, "released")
     await outbox.say(connection, _released(shared, reviewer, now))
+    await _record_link(connection, "link_made", shared, reviewer, now)
     return shared
 
 
-async def stop_sharing(connection: Connection, intake_id: UUID, now: datetime) -> None:
+async def _record_link(connection: Connection, act: str, released: Released, by: Reviewer, now: datetime) -> None:
+    document = released.document
+    acted = {"version": released.version, "document": document.number, "hash": document.hash, "link": released.link.id}
+    await audit.record(connection, act, document.intake_id, now, acted, actor=by.id)
+
+
+async def stop_sharing(connection: Connection, intake_id: UUID, reviewer: Reviewer, now: datetime) -> None:
     """Close the link that stands, if one does. Raises UnknownCase."""
     await _locked(connection, intake_id)
     await documents.close_link(connection, intake_id, now)
+    await audit.record(connection, "link_closed", intake_id, now, actor=reviewer.id)
 
 
 async def record_outcome(
@@ -280,6 +310,8 @@ async def record_outcome(
             by=reviewer.id,
         ),
     )
+    acted = {"version": recorded.version, "outcome": recorded.outcome, "model": recorded.model_used}
+    await audit.record(connection, "outcome_recorded", intake_id, now, acted, actor=reviewer.id)
     return recorded
 
 

@@ -1,5 +1,6 @@
 """The account managers, and who of them is away."""
 
+from collections.abc import Collection
 from datetime import date
 from uuid import UUID
 
@@ -14,6 +15,12 @@ async def account_managers(connection: Connection) -> list[Reviewer]:
         "select id, name from staff where active and 'account_manager' = any(roles) order by name, id"
     )
     return [Reviewer(row["id"], row["name"]) for row in rows]
+
+
+async def names(connection: Connection, ids: Collection[UUID]) -> dict[UUID, str]:
+    """What those of these people and keys that are known here are called, by id."""
+    rows = await connection.fetch("select id, name from staff where id = any($1)", list(ids))
+    return {row["id"]: row["name"] for row in rows}
 
 
 async def absences(connection: Connection, today: date) -> dict[UUID, Absence]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from services.recommendation.domain.similar import Likeness, nearest
 from services.recommendation.store.cases import CaseFile
 from shared.contracts.intake import Company
-from shared.contracts.recommendation import CommercialForm, Model, ProposalState
+from shared.contracts.recommendation import CommercialForm, Model, Outcome, ProposalState
 from shared.postgres import Connection
 from shared.questionnaire import load
 
@@ -17,7 +17,7 @@ PAST: tuple[ProposalState, ...] = ("approved", "overridden", "released", "accept
 
 @dataclass(frozen=True)
 class Similar:
-    """A past case: how like it is, what was proposed, what a person chose, and how it stands."""
+    """A past case: how like it is, what was proposed, what a person chose, and how it ended."""
 
     likeness: Likeness
     company: Company
@@ -25,6 +25,7 @@ class Similar:
     chosen: Model
     commercial_form: CommercialForm
     state: ProposalState
+    outcome: Outcome | None
     proposed_at: datetime
 
 
@@ -54,7 +55,9 @@ async def _read(connection: Connection, found: Sequence[Likeness]) -> list[Simil
     rows = await connection.fetch(
         """
         select intake_id, company, proposal.model, proposed_at, state,
-            chosen.model as chosen, chosen.commercial_form as commercial_form
+            chosen.model as chosen, chosen.commercial_form as commercial_form, (
+                select outcome from outcome where outcome.intake_id = proposal.intake_id order by version desc limit 1
+            ) as outcome
         from review_case join proposal using (intake_id, revision)
             cross join lateral (
                 select model, commercial_form from review
@@ -75,6 +78,7 @@ async def _read(connection: Connection, found: Sequence[Likeness]) -> list[Simil
             chosen=row["chosen"],
             commercial_form=row["commercial_form"],
             state=row["state"],
+            outcome=row["outcome"],
             proposed_at=row["proposed_at"],
         )
         for one in found

@@ -20,7 +20,7 @@ from services.recommendation.domain.booking import BOOKABLE, ZONES, BookingReque
 from services.recommendation.store import calls, documents, outcomes
 from services.recommendation.store.documents import Behind
 from services.recommendation.web.documents import MAX_FORM_BYTES, errors_of, found, link_address, locked, note_opening
-from shared import outbox
+from shared import audit, outbox
 from shared.appointment import Appointment, calendar_file, method
 from shared.contracts.recommendation import RecommendationCallBooked
 from shared.pages import Pages
@@ -194,6 +194,8 @@ async def _say(
             by=by,
         ),
     )
+    acted = {"version": version, "document": call.number, "call": call.id, "host": call.host.id}
+    await audit.record(connection, f"call_{call.status}", call.intake_id, now, acted, actor=by)
 
 
 async def _to_come(connection: Connection, behind: Behind, now: datetime) -> Call | None:

@@ -17,7 +17,7 @@ from services.recommendation.domain.review import Unfit
 from services.recommendation.store import calls, documents, outcomes
 from services.recommendation.store.documents import Behind
 from services.recommendation.web.wording import DECLINED
-from shared import access, outbox
+from shared import access, audit, outbox
 from shared.contracts.recommendation import RecommendationAnswered, RecommendationOpened
 from shared.pages import Pages
 from shared.postgres import Connection, Database
@@ -67,6 +67,7 @@ async def download(request: Request, token: str) -> Response:
             if not behind.is_read:
                 await note_opening(connection, behind, now)
             await documents.record_visit(connection, behind.intake_id, number, "downloaded", now)
+            await audit.record(connection, "downloaded", behind.intake_id, now, {"document": number})
         file = await documents.pdf(connection, behind.intake_id, number)
     name = f'attachment; filename="recommendation-{number}.pdf"'
     return Response(file, media_type="application/pdf", headers={"content-disposition": name})
@@ -115,11 +116,15 @@ async def _record(connection: Connection, behind: Behind, asked: AnswerRequest) 
             reason_code=said.reason_code,
         ),
     )
+    acted = {"version": said.version, "document": said.number, "reason_code": said.reason_code}
+    await audit.record(connection, said.answer, behind.intake_id, now, acted)
 
 
 async def note_opening(connection: Connection, behind: Behind, now: datetime) -> int:
     """Note an opening and say the first one; the case's version then."""
-    if not await documents.record_visit(connection, behind.intake_id, behind.link.number, "opened", now):
+    is_first = await documents.record_visit(connection, behind.intake_id, behind.link.number, "opened", now)
+    await audit.record(connection, "opened", behind.intake_id, now, {"document": behind.link.number})
+    if not is_first:
         return behind.version
     version = behind.version + 1
     await documents.move(connection, behind.intake_id, behind.revision, version)

@@ -79,7 +79,7 @@ async def share_again(request: Request, intake_id: UUID, staff: AccountManager) 
 async def stop_sharing(request: Request, intake_id: UUID, staff: AccountManager) -> Response:
     """Close the client's link."""
     async with changing(request, intake_id) as connection:
-        await handlers.stop_sharing(connection, intake_id, datetime.now(UTC))
+        await handlers.stop_sharing(connection, intake_id, reviewer(staff), datetime.now(UTC))
     return _back_to(intake_id)
 
 

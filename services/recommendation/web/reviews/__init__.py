@@ -2,10 +2,22 @@
 
 from fastapi import APIRouter
 
-from services.recommendation.web.reviews import away, calls, case, client, decisions, due, lines, queue, report, what_if
+from services.recommendation.web.reviews import (
+    audit,
+    away,
+    calls,
+    case,
+    client,
+    decisions,
+    due,
+    lines,
+    queue,
+    report,
+    what_if,
+)
 
 MAX_FORM_BYTES = 65_536
 
 router = APIRouter(prefix="/reviews", max_body_size=MAX_FORM_BYTES, include_in_schema=False)
-for part in (queue, report, away, case, decisions, lines, what_if, client, calls, due):
+for part in (queue, report, away, case, decisions, lines, what_if, client, calls, due, audit):
     router.include_router(part.router)

@@ -21,7 +21,7 @@ from services.recommendation.web.callers import AccountManager, Reader, reviewer
 from services.recommendation.web.documents import errors_of
 from services.recommendation.web.reviews.case import nowhere
 from services.recommendation.web.since import since_release
-from shared import outbox
+from shared import audit, outbox
 from shared.access import Principal
 from shared.contracts.recommendation import RecommendationReplied
 from shared.pages import Pages
@@ -127,6 +127,8 @@ async def _reply(connection: Connection, intake_id: UUID, text: str, by: Reviewe
             by=by.id,
         ),
     )
+    acted = {"version": said.version, "document": said.number}
+    await audit.record(connection, "replied", intake_id, said.at, acted, actor=by.id)
 
 
 async def _page(
