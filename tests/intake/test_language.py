@@ -117,8 +117,12 @@ async def test_every_text_of_a_prospects_pages_comes_from_the_catalogue(
         await client.get(f"{draft}/status")
         await score(database, id_of(draft))
         await client.get(f"{draft}/status?seen=waiting")
-    for place in ("data", "withdraw", "erase"):
+    for number, place in enumerate(("data", "data", "withdraw", "erase")):
         await client.get(f"{draft}/{place}")
+        async with database.connection() as connection:
+            note = "insert into note (intake_id, author, text, at) values ($1, $1, $2, now())"
+            await connection.execute(note, id_of(draft), f"note {number}")
+    await client.get(f"{draft}/data")
     await client.post(f"{await sent(client, {})}/erase")
     async with database.connection() as connection:
         stopped = await begun(client)
@@ -133,6 +137,8 @@ async def test_every_text_of_a_prospects_pages_comes_from_the_catalogue(
             await connection.execute("update intake set state = $1", state)
             await client.get(f"{draft}/status")
         await connection.execute("update revision set submitted_at = now() - interval '9 days'")
+        await connection.execute("insert into staff values ($1, 1, 'Mara Lind', '{sales}', true)", id_of(draft))
+        await connection.execute("update intake set owner = $1 where id = $1", id_of(draft))
         await client.get(f"{draft}/status")
         await events.on_released(connection, released(draft))
         for state in ("released", "accepted", "declined", "expired"):

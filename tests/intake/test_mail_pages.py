@@ -121,7 +121,7 @@ async def test_nobody_can_flood_a_mailbox(client: AsyncClient, database: Databas
 
 
 async def test_a_sent_questionnaire_is_acknowledged_and_a_release_brings_the_document_and_later_a_reminder(
-    client: AsyncClient, database: Database, mailbox: Mailbox, posting: Settings
+    client: AsyncClient, database: Database, mailbox: Mailbox, posting: Settings, anna: AsyncClient
 ) -> None:
     draft = await sent(client, SAAS_SCALE_UP)
     out = released(draft)
@@ -135,6 +135,11 @@ async def test_a_sent_questionnaire_is_acknowledged_and_a_release_brings_the_doc
     ]
     assert f"http://testserver{draft}/status" in mailbox.taken[0].get_content()
     assert await kinds(database) == {"receipt": "sent", "document": "sent", "document_reminder": "queued"}
+    (link,) = re.findall(r"http://testserver/d/\S+", mailbox.taken[1].get_content())
+    case = await anna.get(f"/console/{id_of(draft)}")
+    assert "The client has not opened the document yet" in text_of(case)
+    assert "By mail: Sent" in text_of(case)
+    assert f'href="{link}"' in case.text
     async with database.transaction() as connection:
         due = await connection.fetchval("select due_at from mail where kind = 'document_reminder'")
         assert due == out.expires_at - timedelta(days=5)

@@ -56,6 +56,8 @@ async def test_a_prospect_sees_and_gets_all_that_is_held_and_nothing_that_no_per
         )
         await events.on_proposed(connection, proposed)
         await connection.execute("update mail set state = 'sent', sent_at = now()")
+        note = "insert into note (intake_id, author, text, at) values ($1, $1, 'Rang twice.', now())"
+        await connection.execute(note, id_of(draft))
     page = await client.get(f"{draft}/data")
     shown = text_of(page)
     for value in ("Nordwind Energie", "51 to 250 people", "Energy", "Germany", "Mara Lind", "mara@nordwind.example"):
@@ -78,7 +80,10 @@ async def test_a_prospect_sees_and_gets_all_that_is_held_and_nothing_that_no_per
         "recommendation.proposed.v1",
     ]
     assert [one["kind"] for one in held["messages"]] == ["receipt"]
-    assert "dedicated" not in file.text
+    assert "1 note of ours" in shown
+    assert held["notes"] == 1
+    for untold in ("dedicated", "Rang twice"):
+        assert untold not in file.text
 
 
 async def test_a_request_can_be_withdrawn_once_and_stays_readable(client: AsyncClient, database: Database) -> None:

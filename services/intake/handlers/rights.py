@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from services.intake import handlers
 from services.intake.domain.drafts import COMPANY_FIELDS, Draft
 from services.intake.domain.submission import ConsentForm
-from services.intake.store import drafts, intakes, mail
+from services.intake.store import cases, drafts, intakes, mail
 from shared.contracts.assessment import Assessment
 from shared.contracts.intake import Answer
 from shared.postgres import Connection
@@ -31,6 +31,8 @@ class Happening(BaseModel):
 class Held(BaseModel):
     """All that is held about a prospect: `entries` as they were typed, the rest as it stands now.
 
+    Of `notes`, which colleagues wrote for each other, it holds how many there are.
+
     `state` and all that follows from sending are None or empty for a draft, which is deleted after `kept_until`.
     """
 
@@ -46,6 +48,7 @@ class Held(BaseModel):
     consent: ConsentForm | None
     assessment: Assessment | None
     entries: dict[str, str]
+    notes: int
     messages: list[Message]
     happened: list[Happening]
 
@@ -63,6 +66,7 @@ async def held(connection: Connection, draft: Draft) -> Held:
         "answers": draft.given,
         "consent": None,
         "assessment": None,
+        "notes": 0,
         "entries": entries,
         "messages": [Message(kind=one.kind, sent_at=one.sent_at) for one in await mail.of(connection, draft.id)],
         "happened": [],
@@ -85,6 +89,7 @@ async def held(connection: Connection, draft: Draft) -> Held:
             "answers": current.given,
             "consent": await intakes.consent(connection, draft.id),
             "assessment": found.assessment,
+            "notes": len(await cases.notes(connection, draft.id)),
             "happened": [
                 Happening(type=one["type"], at=one["at"]) for one in await intakes.timeline(connection, draft.id)
             ],

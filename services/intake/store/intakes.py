@@ -47,12 +47,12 @@ class StoredRevision:
 
 @dataclass(frozen=True)
 class Release:
-    """The client's link to the document that was released last, and whether the client has opened it."""
+    """The client's link to the document that was released last, and when the client first opened that document."""
 
     link_id: UUID
     released_at: datetime
     expires_at: datetime
-    is_opened: bool
+    opened_at: datetime | None
 
 
 async def accept(
@@ -230,16 +230,10 @@ async def last_release(connection: Connection, intake_id: UUID) -> Release | Non
     """The last release that was heard of, or None."""
     row = await connection.fetchrow(
         """
-        select (released.detail ->> 'link_id')::uuid as link_id, released.at as released_at,
-            (released.detail ->> 'expires_at')::timestamptz as expires_at,
-            exists (
-                select from timeline opened where opened.intake_id = released.intake_id
-                    and opened.topic = 'recommendation.opened.v1'
-                    and opened.detail -> 'document' = released.detail -> 'document'
-            ) as is_opened
-        from timeline released
-        where released.intake_id = $1 and released.topic = 'recommendation.released.v1'
-        order by released.at desc limit 1
+        select (detail ->> 'link_id')::uuid as link_id, at as released_at,
+            (detail ->> 'expires_at')::timestamptz as expires_at, opened_at
+        from timeline join intake on intake.id = intake_id
+        where intake_id = $1 and topic = 'recommendation.released.v1' order by at desc limit 1
         """,
         intake_id,
     )

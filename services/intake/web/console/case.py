@@ -9,14 +9,17 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 
 from services.intake.domain.submission import UnknownIntake, changes, complete, is_revisable
+from services.intake.handlers import links
 from services.intake.handlers.prospects import known_of
-from services.intake.store import cases, intakes
+from services.intake.store import cases, intakes, mail
 from services.intake.store.intakes import StoredRevision
 from services.intake.store.pipeline import COLLEAGUE
+from services.intake.web.console import mail as mail_words
 from services.intake.web.console.staff import Sales, database_of, page
 from shared.access import Principal
 from shared.postgres import Connection
 from shared.questionnaire import load
+from shared.service import Settings
 
 router = APIRouter()
 
@@ -56,6 +59,9 @@ async def case_page(
             contact.email if contact else "",
             besides=[intake_id],
         )
+        release = await intakes.last_release(connection, intake_id)
+        document_mail = await mail.last(connection, "document", intake_id)
+    settings: Settings = request.app.state.settings
     questionnaire = None if current is None else load(current.questionnaire)
     return page(
         request,
@@ -73,6 +79,10 @@ async def case_page(
         history=_history(revisions),
         happened=happened,
         known=known,
+        release=release,
+        document_address=None if release is None else links.document(settings, release.link_id),
+        document_mail=document_mail,
+        mail_states=mail_words.STATES,
         is_revisable=is_revisable(found.state),
         errors=errors or {},
         typed=typed or {},

@@ -12,9 +12,8 @@ from services.intake.domain.mail import Mail, State, why_dropped
 from services.intake.domain.submission import is_email
 from services.intake.handlers.messages import compose
 from services.intake.store import mail
-from services.intake.web.console.staff import Sales
-from shared.pages import Pages
-from shared.postgres import Connection, Database
+from services.intake.web.console.staff import Sales, database_of, page, see
+from shared.postgres import Connection
 from shared.service import Problem, Settings
 
 router = APIRouter()
@@ -49,14 +48,12 @@ async def outgoing(
     chosen = next((known for known in get_args(State) if known == state), None)
     if state and chosen is None:
         raise Problem(404, "There is no such state", "Choose one of the states above the list.")
-    database: Database = request.app.state.database
-    pages: Pages = request.app.state.pages
     from_here = None if before is None or after_id is None else (before, after_id)
-    async with database.connection() as connection:
+    async with database_of(request).connection() as connection:
         rows = await mail.outgoing(connection, chosen, from_here, PAGE)
-    return pages.render(
+    return page(
         request,
-        "console/mail.html",
+        "mail.html",
         staff=staff,
         rows=rows,
         state=state,
@@ -70,19 +67,17 @@ async def outgoing(
 @router.get("/mail/{mail_id:uuid}")
 async def read(request: Request, mail_id: UUID, staff: Sales) -> HTMLResponse:
     """One message as it would go out now; who asked for a link to answers not sent, and that link, are left out."""
-    database: Database = request.app.state.database
-    pages: Pages = request.app.state.pages
     settings = _settings(request)
-    async with database.connection() as connection:
+    async with database_of(request).connection() as connection:
         found = await _found(connection, mail_id)
         addressee = await mail.addressee(connection, found.about)
     is_private, message = found.kind == "resume", None
     if addressee is not None and is_email(addressee.email):
         shown = replace(addressee, name="") if is_private else addressee
         message = compose(found, shown, settings, shows_link=not is_private)
-    return pages.render(
+    return page(
         request,
-        "console/message.html",
+        "message.html",
         staff=staff,
         mail=found,
         message=message,
@@ -98,11 +93,10 @@ async def read(request: Request, mail_id: UUID, staff: Sales) -> HTMLResponse:
 @router.post("/mail/{mail_id:uuid}/again")
 async def send_again(request: Request, mail_id: UUID, staff: Sales) -> RedirectResponse:
     """Send a message once more, that went out, was given up or was kept."""
-    database: Database = request.app.state.database
-    async with database.transaction() as connection:
+    async with database_of(request).transaction() as connection:
         await _found(connection, mail_id)
         await mail.send_again(connection, mail_id, datetime.now(UTC))
-    return RedirectResponse(f"/console/mail/{mail_id}", 303)
+    return see(f"mail/{mail_id}")
 
 
 async def _found(connection: Connection, mail_id: UUID) -> Mail:

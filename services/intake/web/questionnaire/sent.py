@@ -11,7 +11,7 @@ from services.intake.domain.promise import answer_due
 from services.intake.domain.submission import CONSENT_TEXT, ConsentForm
 from services.intake.handlers import links
 from services.intake.handlers.prospects import accept
-from services.intake.store import intakes
+from services.intake.store import cases, intakes
 from services.intake.web.questionnaire.draft import locked, not_this_form, opened, posted, to
 from services.intake.web.questionnaire.steps import REVIEW, fields_of, slugs_of
 from services.intake.web.questionnaire.wording import asked_back, line
@@ -66,6 +66,9 @@ async def status(request: Request, token: str, seen: str = "") -> Response:
         assert intake is not None, "a draft that was sent is an intake"
         sent_at = (await intakes.current_revision(connection, draft.id)).submitted_at
         release = await intakes.last_release(connection, draft.id)
+        owner = await cases.owner_of(connection, draft.id)
+        names = await cases.names(connection, {owner} if owner else set())
+    looked_after_by = intake.assignee_name or (names.get(owner) if owner else None)
     assessment = intake.assessment
     if intake.state == "withdrawn":
         standing = "withdrawn"
@@ -75,7 +78,7 @@ async def status(request: Request, token: str, seen: str = "") -> Response:
         standing = "stuck" if intake.is_stuck else "waiting"
     due = answer_due(sent_at)
     is_late = datetime.now(UTC).date() > due
-    news = repr((intake.state, intake.assignee_name, intake.revision, is_late, release))
+    news = repr((intake.state, looked_after_by, intake.revision, is_late, release))
     here = f"{standing}-{hashlib.sha256(news.encode()).hexdigest()[:12]}"
     if here == seen:
         return Response(status_code=204)
@@ -91,6 +94,7 @@ async def status(request: Request, token: str, seen: str = "") -> Response:
         intake=intake,
         standing=standing,
         here=here,
+        looked_after_by=looked_after_by,
         before=before,
         due=due,
         is_late=is_late,
