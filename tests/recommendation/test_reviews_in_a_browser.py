@@ -68,7 +68,7 @@ async def test_a_table_of_the_blueprint_stays_a_table_where_its_rows_are_stacked
         await signed_in(context, address, sign_in, "Anna Berg")
         page = await context.new_page()
         await page.goto(f"{address}/reviews/{event.intake_id}")
-        await page.get_by_text("Who answers for what").click()
+        await page.get_by_role("heading", name="Who answers for what").click()
         row = page.get_by_role("table", name="Who answers for what").get_by_role("row", name="Keep the roadmap")
         head, cell = row.get_by_role("rowheader"), row.get_by_role("cell").first
         assert await cell.inner_text() == "Product manager"
@@ -105,5 +105,80 @@ async def test_two_account_managers_meet_over_a_case_without_scripts(
     await boris.get_by_text("Anna Berg approved this proposal.").wait_for()
     assert await boris.get_by_text("They want one more project.").is_visible()
     assert await boris.get_by_role("button", name="Override and tell sales").count() == 0
+    for page in pages:
+        await page.context.close()
+
+
+async def test_a_list_is_walked_with_single_keys_which_can_be_turned_off(
+    chromium: Browser, address: str, event: AssessmentCompleted, sign_in: SignIn
+) -> None:
+    context = await chromium.new_context()
+    await signed_in(context, address, sign_in, "Anna Berg")
+    page = await context.new_page()
+    await page.goto(f"{address}/reviews/?company=nordwind")
+    await page.keyboard.press("/")
+    await page.keyboard.press("End")
+    await page.keyboard.type("j")
+    assert await page.get_by_label("Company", exact=True).input_value() == "nordwindj", "no key walks while one types"
+    await page.get_by_role("heading", level=1).click()
+    for key in ("j", "j", "k"):
+        await page.keyboard.press(key)
+    await page.keyboard.press("Enter")
+    await page.wait_for_url(f"**/{event.intake_id}?company=nordwind")
+    await page.keyboard.press("a")
+    assert await page.evaluate("document.activeElement.textContent") == "Approve and tell sales"
+    await page.keyboard.press("?")
+    shown = page.get_by_role("dialog", name="Keys on this page")
+    assert await shown.is_visible()
+    assert (await Axe().run(page)).response["violations"] == []
+    await shown.get_by_role("button", name="Turn the keys off").click()
+    await shown.get_by_role("button", name="Close").click()
+    await page.keyboard.press("n")
+    assert page.url.endswith(f"{event.intake_id}?company=nordwind")
+    await page.keyboard.press("?")
+    await shown.get_by_role("button", name="Turn the keys on").click()
+    await shown.get_by_role("button", name="Close").click()
+    async with page.expect_navigation():
+        await page.keyboard.press("n")
+    assert str(event.intake_id) not in page.url
+    await context.close()
+
+
+async def test_a_veto_is_overridden_by_two_on_pages_that_anybody_can_read(
+    chromium: Browser, address: str, database: Database, sign_in: SignIn
+) -> None:
+    vetoed = completed(SAAS_SCALE_UP | {"price_rule": "mandatory", "funding": "yearly_reviewed"})
+    async with database.transaction() as connection:
+        await HANDLERS[AssessmentCompleted](connection, vetoed)
+    pages = []
+    for name, width in (("Anna Berg", 1440), ("Boris Vidal", 390)):
+        context = await chromium.new_context(
+            java_script_enabled=name == "Boris Vidal", viewport={"width": width, "height": 900}
+        )
+        await signed_in(context, address, sign_in, name)
+        pages.append(await context.new_page())
+    anna, boris = pages
+    await anna.goto(f"{address}/reviews/{vetoed.intake_id}")
+    await anna.get_by_text("Decide otherwise").click()
+    await anna.get_by_label("Model").select_option("dedicated_team")
+    await anna.get_by_label("Reason").select_option("known_client")
+    await anna.get_by_label("Why, in your words").fill("Their board lifts the rule.")
+    await anna.get_by_role("button", name="Override and tell sales").click()
+    await anna.get_by_text("Another account manager has to sign before it holds.").wait_for()
+    assert await anna.get_by_role("button", name="Sign it and tell sales").count() == 0
+    await boris.goto(anna.url)
+    assert (await Axe().run(boris)).response["violations"] == []
+    assert await boris.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    await boris.get_by_role("button", name="Sign it and tell sales").click()
+    await boris.get_by_text("Signed by Boris Vidal").first.wait_for()
+    await boris.goto(f"{address}/reviews/report")
+    assert await boris.get_by_role("heading", name="1 of 1 proposals were overridden").is_visible()
+    assert (await Axe().run(boris)).response["violations"] == []
+    assert await boris.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    await anna.reload()
+    await anna.get_by_text("Take the decision back").click()
+    await anna.get_by_role("button", name="Take it back").click()
+    await anna.get_by_text("You have it in review.").wait_for()
+    assert await anna.get_by_text("Taken back", exact=True).is_visible()
     for page in pages:
         await page.context.close()
