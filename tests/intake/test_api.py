@@ -5,14 +5,14 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx2
 import pytest
 from fastapi import FastAPI
 
 from services.intake.app import service
-from shared import access
+from shared import access, audit
 from shared.access import Principal
 from shared.contracts.intake import IntakeErased, IntakeSubmitted, IntakeWithdrawn
 from shared.postgres import Database
@@ -195,6 +195,9 @@ async def test_erasure_leaves_ids_and_times_and_nothing_of_the_person(
         for table in tables:
             rows = await connection.fetch(f"select t::text as row from {table['table_name']} t")
             assert not [row for row in rows if "kanarienvogel" in row["row"].lower()], table["table_name"]
+        (act,) = await audit.of(connection, UUID(intake_id))
+    assert act.action == "erased"
+    assert act.actor is not None
     assert len(await payloads(app, IntakeErased.topic)) == 1
     assert await payloads(app, IntakeSubmitted.topic) == []
     assert (await sales.get(f"{URL}/{intake_id}")).json()["state"] == "erased"

@@ -25,7 +25,7 @@ from services.intake.domain.ownership import UnknownColleague, check_handover, p
 from services.intake.domain.submission import CaseErased, RevisedMeanwhile, UnknownIntake, check_revisable, submitted
 from services.intake.store import accounts, cases, drafts, intakes, mail
 from services.intake.store.intakes import IntakeStatus
-from shared import access, erasure, outbox
+from shared import access, audit, erasure, outbox
 from shared.access import Jwk, Principal
 from shared.contracts.intake import Answer, IntakeErased, IntakeWithdrawn, StaffChanged
 from shared.postgres import Connection, Database
@@ -101,10 +101,10 @@ async def hand_over(
         raise UnknownColleague
 
 
-async def withdraw(connection: Connection, intake_id: UUID) -> str:
+async def withdraw(connection: Connection, intake_id: UUID, *, by: UUID | None = None) -> str:
     """Take a request back and return its state; what is stored stays readable. Asking twice changes nothing.
 
-    Raises UnknownIntake.
+    `by` is the colleague or key that did, None where the prospect did. Raises UnknownIntake.
     """
     found = await _locked_intake(connection, intake_id)
     if found.state in ("withdrawn", "erased"):
@@ -112,11 +112,15 @@ async def withdraw(connection: Connection, intake_id: UUID) -> str:
     fact = IntakeWithdrawn(intake_id=intake_id, version=found.version + 1, time=_now())
     await intakes.withdraw(connection, fact)
     await outbox.say(connection, fact)
+    await audit.record(connection, "withdrawn", intake_id, fact.time, {"version": fact.version}, actor=by)
     return "withdrawn"
 
 
-async def erase(connection: Connection, intake_id: UUID) -> None:
-    """Erase everything personal about an intake, everywhere. Asking twice changes nothing. Raises UnknownIntake."""
+async def erase(connection: Connection, intake_id: UUID, *, by: UUID | None = None) -> None:
+    """Erase everything personal about an intake, everywhere. Asking twice changes nothing. Raises UnknownIntake.
+
+    `by` is the colleague or key that did, None where the prospect did.
+    """
     found = await _locked_intake(connection, intake_id)
     fact = IntakeErased(intake_id=intake_id, version=found.version + 1, time=_now())
     if await erasure.erase(connection, intake_id, fact.time):
@@ -124,6 +128,7 @@ async def erase(connection: Connection, intake_id: UUID) -> None:
         await drafts.forget(connection, intake_id)
         await mail.forget(connection, intake_id)
         await outbox.say(connection, fact)
+        await audit.record(connection, "erased", intake_id, fact.time, {"version": fact.version}, actor=by)
 
 
 async def first_admin_link(database: Database, settings: Settings) -> str | None:
@@ -146,7 +151,9 @@ async def add_account(database: Database, settings: Settings, *, email: str, nam
     return link_address(settings, "set-password", link)
 
 
-async def add_key(database: Database, settings: Settings, *, name: str, roles: Collection[str]) -> str:
+async def add_key(
+    database: Database, settings: Settings, *, name: str, roles: Collection[str], by: UUID | None = None
+) -> str:
     """Make an API key; returns its token, which is not kept and works until the key is ended. Raises FieldsRefused."""
     refuse(name_refusals(name) | role_refusals(roles))
     secret, now = signing_key(settings), _now()
@@ -155,20 +162,20 @@ async def add_key(database: Database, settings: Settings, *, name: str, roles: C
             connection, "key", email=None, name=normalised_name(name), roles=in_order(roles), at=now
         )
         assert key_id is not None, "only an address can be taken"
-        key = await announce(connection, key_id, now)
+        key = await announce(connection, key_id, now, by=by)
     bearer = Principal(key.id, key.id, key.name, key.roles, key.version)
     return access.sign(bearer, secret, issued=now, expires=None)
 
 
-async def end_key(database: Database, key_id: UUID) -> None:
+async def end_key(database: Database, key_id: UUID, *, by: UUID | None = None) -> None:
     """Let an API key work no more, anywhere. Raises UnknownAccount."""
     async with database.transaction() as connection:
         await _locked(connection, key_id, "key")
         await accounts.set_active(connection, key_id, active=False)
-        await announce(connection, key_id, _now())
+        await announce(connection, key_id, _now(), by=by)
 
 
-async def deactivate(database: Database, account_id: UUID) -> None:
+async def deactivate(database: Database, account_id: UUID, *, by: UUID | None = None) -> None:
     """Keep a person out: the account, its sessions and its link. Raises UnknownAccount or LastAdmin."""
     now = _now()
     async with database.transaction() as connection:
@@ -178,18 +185,18 @@ async def deactivate(database: Database, account_id: UUID) -> None:
         await accounts.set_active(connection, account_id, active=False)
         await accounts.end_sessions(connection, account_id, now)
         await accounts.drop_link(connection, account_id)
-        await announce(connection, account_id, now)
+        await announce(connection, account_id, now, by=by)
 
 
-async def reactivate(database: Database, account_id: UUID) -> None:
+async def reactivate(database: Database, account_id: UUID, *, by: UUID | None = None) -> None:
     """Let a person in again, with the roles and password of before. Raises UnknownAccount."""
     async with database.transaction() as connection:
         await _locked(connection, account_id, "person")
         await accounts.set_active(connection, account_id, active=True)
-        await announce(connection, account_id, _now())
+        await announce(connection, account_id, _now(), by=by)
 
 
-async def change_roles(database: Database, account_id: UUID, roles: Collection[str]) -> None:
+async def change_roles(database: Database, account_id: UUID, roles: Collection[str], *, by: UUID | None = None) -> None:
     """Replace a person's roles, at once. Raises UnknownAccount, FieldsRefused or LastAdmin."""
     refuse(role_refusals(roles))
     async with database.transaction() as connection:
@@ -199,18 +206,23 @@ async def change_roles(database: Database, account_id: UUID, roles: Collection[s
         if "admin" not in roles:
             keep_an_admin(admins, account_id)
         await accounts.set_roles(connection, account_id, in_order(roles))
-        await announce(connection, account_id, _now())
+        await announce(connection, account_id, _now(), by=by)
 
 
 async def end_sessions(
-    database: Database, account_id: UUID, *, only: UUID | None = None, keep: UUID | None = None
+    database: Database,
+    account_id: UUID,
+    *,
+    only: UUID | None = None,
+    keep: UUID | None = None,
+    by: UUID | None = None,
 ) -> None:
     """Sign a person out everywhere: in one session, in all but one, or in all. Raises UnknownAccount."""
     now = _now()
     async with database.transaction() as connection:
         await _locked(connection, account_id, "person")
         if await accounts.end_sessions(connection, account_id, now, only=only, keep=keep):
-            await announce(connection, account_id, now)
+            await announce(connection, account_id, now, by=by)
 
 
 async def add_person(
@@ -221,6 +233,7 @@ async def add_person(
     roles: Collection[str],
     at: datetime,
     password_hash: str | None = None,
+    by: UUID | None = None,
 ) -> Account:
     """Make a person's account and say so. Raises FieldsRefused or EmailTaken."""
     refuse(name_refusals(name) | email_refusals(email) | role_refusals(roles))
@@ -235,11 +248,14 @@ async def add_person(
     )
     if account_id is None:
         raise EmailTaken
-    return await announce(connection, account_id, at)
+    return await announce(connection, account_id, at, by=by)
 
 
-async def announce(connection: Connection, account_id: UUID, at: datetime) -> Account:
-    """Raise an account's version and say its present state, to this service and the others, in the caller's change."""
+async def announce(connection: Connection, account_id: UUID, at: datetime, *, by: UUID | None = None) -> Account:
+    """Raise an account's version and say its present state, to this service and the others, in the caller's change.
+
+    `by` is who changed it, None for its own person and the command line.
+    """
     account = await accounts.next_version(connection, account_id)
     fact = StaffChanged(
         staff_id=account.id,
@@ -252,6 +268,8 @@ async def announce(connection: Connection, account_id: UUID, at: datetime) -> Ac
     )
     await access.on_staff_changed(connection, fact)
     await outbox.say(connection, fact)
+    acted = {"version": account.version, "roles": account.roles, "active": account.active}
+    await audit.record(connection, f"{account.kind}_changed", account.id, at, acted, actor=by)
     return account
 
 

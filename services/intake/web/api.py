@@ -167,7 +167,7 @@ async def withdraw(request: Request, intake_id: UUID, caller: Sales) -> dict[str
     database: Database = request.app.state.database
     async with database.transaction() as connection:
         try:
-            state = await handlers.withdraw(connection, intake_id)
+            state = await handlers.withdraw(connection, intake_id, by=caller.id)
         except UnknownIntake as unknown:
             raise _unknown() from unknown
     return {"intake_id": str(intake_id), "state": state}
@@ -179,7 +179,7 @@ async def erase(request: Request, intake_id: UUID, caller: Admin) -> None:
     database: Database = request.app.state.database
     async with database.transaction() as connection:
         try:
-            await handlers.erase(connection, intake_id)
+            await handlers.erase(connection, intake_id, by=caller.id)
         except UnknownIntake as unknown:
             raise _unknown() from unknown
 

@@ -9,7 +9,7 @@ from uuid_utils.compat import uuid7
 from services.intake import handlers
 from services.intake.domain.accounts import EmailTaken, FieldsRefused, LastAdmin, UnknownAccount
 from services.intake.store import accounts
-from shared import access
+from shared import access, audit
 from shared.access import NotSignedIn, Principal, Verifier
 from shared.contracts.intake import StaffChanged
 from shared.postgres import Database
@@ -213,3 +213,22 @@ async def test_no_key_is_made_where_nothing_can_sign_it(intake: Database, settin
         await handlers.add_key(intake, settings.model_copy(update={"signing_key": None}), name="CRM", roles=["sales"])
     async with intake.connection() as connection:
         assert await accounts.listed(connection, "key") == []
+
+
+async def test_every_change_of_an_account_or_key_is_noted_with_who_made_it(
+    intake: Database, settings: Settings
+) -> None:
+    admin = await person(intake, "bo@company.com", "admin")
+    ann = await person(intake, "ann@company.com", "sales")
+    await handlers.change_roles(intake, ann, ["account_manager"], by=admin)
+    await handlers.deactivate(intake, ann, by=admin)
+    await handlers.add_key(intake, settings, name="CRM", roles=["sales"], by=admin)
+    async with intake.connection() as connection:
+        acts = await audit.of(connection, ann)
+        rows = await connection.fetch("select action, actor, detail from audit order by seq")
+        found = await audit.verify(connection, "intake")
+    assert found.broken is None
+    assert [act.actor for act in acts] == [admin, admin, None]
+    assert acts[0].detail == '{"active": false, "roles": ["account_manager"], "version": 3}'
+    assert [(row["action"], row["actor"]) for row in rows][-1] == ("key_changed", admin)
+    assert not [row for row in rows if "ann" in row["detail"] or "CRM" in row["detail"]]

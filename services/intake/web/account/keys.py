@@ -30,7 +30,7 @@ async def ask_key(request: Request, admin: Admin) -> Response:
 async def add_key(request: Request, admin: Admin, roles: Choices, name: Text = "") -> Response:
     """Make a key and show its token, this once."""
     try:
-        token = await handlers.add_key(database_of(request), settings_of(request), name=name, roles=roles)
+        token = await handlers.add_key(database_of(request), settings_of(request), name=name, roles=roles, by=admin.id)
     except FieldsRefused as refused:
         return page(request, "new-key.html", status=422, staff=admin, name=name, roles=roles, errors=refused.refusals)
     return page(request, "key-token.html", staff=admin, name=name, token=token)
@@ -49,5 +49,5 @@ async def ask_end(request: Request, key_id: UUID, admin: Admin) -> Response:
 @router.post("/account/keys/{key_id:uuid}/end")
 async def end_key(request: Request, key_id: UUID, admin: Admin) -> Response:
     """End a key, at once and for good."""
-    await handlers.end_key(database_of(request), key_id)
+    await handlers.end_key(database_of(request), key_id, by=admin.id)
     return see("/account/keys?done=ended")

@@ -34,7 +34,7 @@ async def invite(request: Request, admin: Admin, roles: Choices, email: Text = "
     now = datetime.now(UTC)
     try:
         async with database_of(request).transaction() as connection:
-            account = await handlers.add_person(connection, email=email, name=name, roles=roles, at=now)
+            account = await handlers.add_person(connection, email=email, name=name, roles=roles, at=now, by=admin.id)
             await accounts.ensure_link(connection, "set-password", account.id, now)
     except FieldsRefused as refused:
         errors = refused.refusals
@@ -55,7 +55,7 @@ async def show_person(request: Request, account_id: UUID, admin: Admin) -> Respo
 async def change_roles(request: Request, account_id: UUID, admin: Admin, roles: Choices) -> Response:
     """Replace the roles."""
     try:
-        await handlers.change_roles(database_of(request), account_id, roles)
+        await handlers.change_roles(database_of(request), account_id, roles, by=admin.id)
     except FieldsRefused as refused:
         return await _page(request, admin, account_id, status=422, errors=refused.refusals, chosen=roles)
     except LastAdmin as last:
@@ -69,7 +69,7 @@ async def change_roles(request: Request, account_id: UUID, admin: Admin, roles: 
 async def deactivate(request: Request, account_id: UUID, admin: Admin) -> Response:
     """Keep somebody out, at once."""
     try:
-        await handlers.deactivate(database_of(request), account_id)
+        await handlers.deactivate(database_of(request), account_id, by=admin.id)
     except LastAdmin as last:
         return await _page(request, admin, account_id, status=409, errors={"deactivate": str(last)})
     return see(f"/account/people/{account_id}?done=deactivated")
@@ -78,14 +78,14 @@ async def deactivate(request: Request, account_id: UUID, admin: Admin) -> Respon
 @router.post("/account/people/{account_id:uuid}/reactivate")
 async def reactivate(request: Request, account_id: UUID, admin: Admin) -> Response:
     """Let somebody in again."""
-    await handlers.reactivate(database_of(request), account_id)
+    await handlers.reactivate(database_of(request), account_id, by=admin.id)
     return see(f"/account/people/{account_id}?done=reactivated")
 
 
 @router.post("/account/people/{account_id:uuid}/end-sessions")
 async def end_sessions(request: Request, account_id: UUID, admin: Admin) -> Response:
     """Sign somebody out everywhere."""
-    await handlers.end_sessions(database_of(request), account_id)
+    await handlers.end_sessions(database_of(request), account_id, by=admin.id)
     return see(f"/account/people/{account_id}?done=sessions")
 
 

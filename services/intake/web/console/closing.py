@@ -23,7 +23,7 @@ async def ask_to_withdraw(request: Request, intake_id: UUID, staff: Sales) -> Re
 async def withdraw(request: Request, intake_id: UUID, staff: Sales) -> Response:
     """Take the request back for the client."""
     async with database_of(request).transaction() as connection:
-        await handlers.withdraw(connection, intake_id)
+        await handlers.withdraw(connection, intake_id, by=staff.id)
     return see(f"{intake_id}?done=withdrawn")
 
 
@@ -37,7 +37,7 @@ async def ask_to_erase(request: Request, intake_id: UUID, staff: Admin) -> Respo
 async def erase(request: Request, intake_id: UUID, staff: Admin) -> Response:
     """Erase everything personal about a case, everywhere."""
     async with database_of(request).transaction() as connection:
-        await handlers.erase(connection, intake_id)
+        await handlers.erase(connection, intake_id, by=staff.id)
     return see(f"{intake_id}/erase")
 
 

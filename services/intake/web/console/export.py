@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import orjson
-import structlog
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 
@@ -15,10 +14,10 @@ from services.intake.domain.pipeline import Asked, Filters
 from services.intake.store import pipeline
 from services.intake.web.console.staff import Sales, database_of
 from services.intake.web.records import columns, flat, record
+from shared import audit
 from shared.postgres import Database
 
 router = APIRouter()
-log = structlog.get_logger(__name__)
 
 BATCH = 500
 BYTE_ORDER_MARK = "\ufeff"
@@ -30,7 +29,9 @@ async def export(
 ) -> StreamingResponse:
     """The cases asked for with every answer and score, streamed; a spreadsheet knows UTF-8 by the byte order mark."""
     asked = Asked(filters, staff.id, datetime.now(UTC))
-    log.info("pipeline.exported", by=str(staff.id), kind=kind, filters=sorted(filters.set))
+    async with database_of(request).transaction() as connection:
+        acted = {"kind": kind, "filters": sorted(filters.set)}
+        await audit.record(connection, "pipeline_exported", staff.id, asked.now, acted, actor=staff.id)
     batches = _batches(database_of(request), asked)
     return StreamingResponse(
         _as_csv(batches) if kind == "csv" else _as_json(batches),
