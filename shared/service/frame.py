@@ -131,10 +131,9 @@ async def _watch_topics(service: Service, servers: str, health: Health, database
         try:
             created = await ensure_topics(servers, service.publishes)
             health.kafka_silent_since = None
-            if created:
+            if created and await _say_again(database, created):
                 recreated |= created
                 settled_at = time.monotonic() + SETTLE_SECONDS
-                await _say_again(database, created)
             elif settled_at is not None and time.monotonic() > settled_at:
                 await _say_again(database, recreated)
                 settled_at, recreated = None, set()
@@ -143,11 +142,12 @@ async def _watch_topics(service: Service, servers: str, health: Health, database
         await asyncio.sleep(TOPICS_SECONDS)
 
 
-async def _say_again(database: Database, topics: set[str]) -> None:
+async def _say_again(database: Database, topics: set[str]) -> int:
     async with database.transaction() as connection:
         count = await outbox.resay(connection, topics=topics)
     if count:
         log.warning("topics.recreated", service=database.service, topics=sorted(topics), said_again=count)
+    return count
 
 
 def _on_timer(job: Job, database: Database) -> Callable[[], Awaitable[None]]:
