@@ -59,7 +59,7 @@ async def advisor(data: Path, servers: Addresses | None = None) -> AsyncIterator
     try:
         if not (await process.stdout.readline()).startswith(b"ready"):
             raise RuntimeError((data / "advisor.log").read_text())
-        yield Advisor(process.pid, laptop.settings_of(data), time.monotonic() - began)
+        yield Advisor(process.pid, laptop.settings_of(data, Settings), time.monotonic() - began)
     finally:
         if process.returncode is None:
             process.terminate()

@@ -15,11 +15,11 @@ from services.demo import fill
 from services.intake import handlers as accounts
 from services.laptop import PACKAGES
 from services.running import CannotRun, Part, ServiceName
-from services.terminal import Data, connected, run, say, settings_of
+from services.terminal import Data, connected, database_of, run, say, settings_of
 from shared import outbox, postgres
 from shared.contracts.intake import Role
 from shared.kafka import consumer, dead_letters
-from shared.service import Settings
+from shared.service import DatabaseSettings, Settings
 from shared.service.logging import configure
 
 app = App(name="advisor", help="The engagement advisor: from a questionnaire to a reviewed recommendation.")
@@ -115,7 +115,7 @@ def serve(
 @app.command
 def migrate(*, data: Data = None) -> None:
     """Bring the database up to date: a schema and a role for each service."""
-    settings = settings_of(data)
+    settings = database_of(data)
     passwords = {name: secret.get_secret_value() for name, secret in settings.role_passwords.items()}
     for applied in run(postgres.migrate(settings.database_url.get_secret_value(), PACKAGES, passwords)):
         say(applied)
@@ -168,7 +168,7 @@ def add_key(name: str, *, role: Roles, data: Data = None) -> None:
 def list_dead_letters(*, state: Literal["open", "replayed", "discarded"] = "open", data: Data = None) -> None:
     """List them, oldest first, with their fingerprints: one fingerprint is one kind of failure."""
 
-    async def listing(settings: Settings) -> None:
+    async def listing(settings: DatabaseSettings) -> None:
         count = 0
         for service in PACKAGES:
             async with connected(settings, service) as database, database.connection() as connection:
@@ -181,14 +181,14 @@ def list_dead_letters(*, state: Literal["open", "replayed", "discarded"] = "open
         if count == 0:
             say(f"No dead letters are {state}.")
 
-    run(listing(settings_of(data)))
+    run(listing(database_of(data)))
 
 
 @letters.command(name="show")
 def show_dead_letter(letter_id: UUID, /, *, data: Data = None) -> None:
     """Show one as it arrived."""
 
-    async def showing(settings: Settings) -> None:
+    async def showing(settings: DatabaseSettings) -> None:
         async with _letter(settings, letter_id) as (service, _, letter):
             arrival = letter.arrival
             say(f"service      {service}\nstate        {letter.state}, {letter.attempts} attempts")
@@ -199,14 +199,14 @@ def show_dead_letter(letter_id: UUID, /, *, data: Data = None) -> None:
                 say(f"header       {name}: {value}")
             say((arrival.value or b"").decode("utf-8", "backslashreplace"))
 
-    run(showing(settings_of(data)))
+    run(showing(database_of(data)))
 
 
 @letters.command(name="replay")
 def replay_dead_letters(letter_id: UUID | None = None, /, *, fingerprint: str | None = None, data: Data = None) -> None:
     """Hand one, or all with a fingerprint, to the handler once more; those that fail again stay open."""
 
-    async def replaying(settings: Settings) -> None:
+    async def replaying(settings: DatabaseSettings) -> None:
         failed = 0
         for service, one in await _chosen(settings, letter_id, fingerprint):
             async with connected(settings, service) as database:
@@ -216,7 +216,7 @@ def replay_dead_letters(letter_id: UUID | None = None, /, *, fingerprint: str | 
         if failed:
             raise CannotRun(f"{failed} could not be used again and stay open.")
 
-    run(replaying(settings_of(data)))
+    run(replaying(database_of(data)))
 
 
 @letters.command(name="discard")
@@ -225,13 +225,13 @@ def discard_dead_letters(
 ) -> None:
     """Lay one, or all with a fingerprint, aside for good; they stay listed as discarded."""
 
-    async def discarding(settings: Settings) -> None:
+    async def discarding(settings: DatabaseSettings) -> None:
         for service, one in await _chosen(settings, letter_id, fingerprint):
             async with connected(settings, service) as database, database.transaction() as connection:
                 await dead_letters.settle(connection, one, "discarded", "command line")
             say(f"{one}  discarded")
 
-    run(discarding(settings_of(data)))
+    run(discarding(database_of(data)))
 
 
 @app.command
@@ -257,13 +257,13 @@ def resay(
         Only what was said since then.
     """
 
-    async def saying(settings: Settings) -> None:
+    async def saying(settings: DatabaseSettings) -> None:
         for name in [service] if service else PACKAGES:
             async with connected(settings, name) as database, database.transaction() as connection:
                 count = await outbox.resay(connection, topics=topic and [topic], key=intake, since=since)
             say(f"{name}: {count} facts")
 
-    run(saying(settings_of(data)))
+    run(saying(database_of(data)))
 
 
 @app.command
@@ -274,7 +274,7 @@ def demo(*, data: Data = None) -> None:
 
 @asynccontextmanager
 async def _letter(
-    settings: Settings, letter_id: UUID
+    settings: DatabaseSettings, letter_id: UUID
 ) -> AsyncIterator[tuple[str, postgres.Connection, dead_letters.DeadLetter]]:
     async with AsyncExitStack() as stack:
         for service in PACKAGES:
@@ -287,7 +287,9 @@ async def _letter(
         raise CannotRun(f"There is no dead letter {letter_id}. `advisor dead-letters list` shows those that are open.")
 
 
-async def _chosen(settings: Settings, letter_id: UUID | None, fingerprint: str | None) -> list[tuple[str, UUID]]:
+async def _chosen(
+    settings: DatabaseSettings, letter_id: UUID | None, fingerprint: str | None
+) -> list[tuple[str, UUID]]:
     if (letter_id is None) == (fingerprint is None):
         raise CannotRun("Name one dead letter by its id, or several by --fingerprint.")
     if letter_id is not None:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 
@@ -18,16 +18,17 @@ from services.running import CannotRun
 from shared import access, postgres
 from shared.embedded import Addresses, EmbeddedError, Servers
 from shared.embedded.folder import Folder
-from shared.service import PREFIXES, Settings
+from shared.service import PREFIXES, DatabaseSettings, Settings
 
 DEFAULT_DATA = Path(".advisor")
+AnySettings = TypeVar("AnySettings", bound=DatabaseSettings)
 PACKAGES = {name: f"services.{name}" for name in PREFIXES}
 
 
-def settings_of(data: Path | None) -> Settings:
+def settings_of(data: Path | None, kind: type[AnySettings]) -> AnySettings:
     """The settings of the system to talk to: the environment's, or those of the one running on a data folder."""
     if data is None and "ADVISOR_DATABASE_URL" in os.environ:
-        return Settings()
+        return kind()
     data = data or DEFAULT_DATA
     try:
         run = json.loads((data / "run.json").read_text())
@@ -36,7 +37,7 @@ def settings_of(data: Path | None) -> Settings:
         raise CannotRun(f"No system runs on the folder {data}. Start one with `advisor up --data {data}`.") from error
     if not psutil.pid_exists(run["pid"]):
         raise CannotRun(f"The system on the folder {data} is not running. Start it with `advisor up --data {data}`.")
-    return Settings(
+    return kind(
         database_url=run["database_url"],
         kafka_bootstrap_servers=run["kafka_bootstrap_servers"],
         public_url=run["url"],
@@ -154,7 +155,7 @@ async def _serve(
                 }
             )
         )
-        settings = settings_of(data)
+        settings = settings_of(data, Settings)
         await postgres.migrate(addresses.database_url, PACKAGES)
         watch = asyncio.create_task(supervise())
         watch.add_done_callback(lambda _: asked.set())

@@ -15,10 +15,11 @@ from pydantic import ValidationError
 from services import laptop
 from services.assessment.domain.activations import StepRefused
 from services.intake.domain.accounts import EmailTaken, FieldsRefused
+from services.laptop import AnySettings
 from services.running import CannotRun
 from shared import postgres
 from shared.postgres import Database
-from shared.service import Settings
+from shared.service import DatabaseSettings, Settings
 
 Data = Annotated[Path | None, Parameter(help="The folder of a system started with `up`; else the environment decides.")]
 
@@ -36,8 +37,17 @@ def fail(reason: str) -> NoReturn:
 
 def settings_of(data: Path | None) -> Settings:
     """The settings of the system to speak to; ends with what is missing."""
+    return _settings(data, Settings)
+
+
+def database_of(data: Path | None) -> DatabaseSettings:
+    """Where its data is, for commands that need to know no more."""
+    return _settings(data, DatabaseSettings)
+
+
+def _settings(data: Path | None, kind: type[AnySettings]) -> AnySettings:
     try:
-        return laptop.settings_of(data)
+        return laptop.settings_of(data, kind)
     except ValidationError as error:
         faults = error.errors()
         if named := [f"ADVISOR_{str(fault['loc'][0]).upper()}" for fault in faults if fault["loc"]]:
@@ -48,7 +58,7 @@ def settings_of(data: Path | None) -> Settings:
 
 
 @asynccontextmanager
-async def connected(settings: Settings, service: str) -> AsyncIterator[Database]:
+async def connected(settings: DatabaseSettings, service: str) -> AsyncIterator[Database]:
     """The database as one service."""
     async with postgres.connect(settings.database_url.get_secret_value(), service) as database:
         yield database

@@ -21,9 +21,9 @@ from services.intake.domain.accounts import Account, normalised_email, normalise
 from services.intake.store import accounts
 from services.rubric.words import gates_as_json, gates_in_words, report_in_words, time_in_words
 from services.running import CannotRun
-from services.terminal import Data, connected, fail, run, say, settings_of
+from services.terminal import Data, connected, database_of, fail, run, say
 from shared.questionnaire import PUBLISHED
-from shared.service import Settings
+from shared.service import DatabaseSettings
 
 Json = Annotated[bool, Parameter(name="--json", negative=())]
 
@@ -73,7 +73,7 @@ def shadow(
         fail(f"{file} cannot score anything yet. Mend what is listed.")
     compared = Shadow(checked.rubric, checked.questionnaire)
 
-    async def comparing(settings: Settings) -> None:
+    async def comparing(settings: DatabaseSettings) -> None:
         async with connected(settings, "assessment") as database, database.connection() as connection:
             count, done, last = await store.cases(connection), 0, None
             while page := await store.stored_cases(connection, last, PAGE):
@@ -82,7 +82,7 @@ def shadow(
                 if count > PAGE:
                     laptop.report(f"{done} of {count} cases")
 
-    run(comparing(settings_of(data)))
+    run(comparing(database_of(data)))
     found = compared.report()
     say(report_in_words(found))
     if report is not None:
@@ -124,7 +124,7 @@ def publish(
         fail(f"{file} is not published. Mend what is listed, then publish it again.")
     rubric = checked.rubric
 
-    async def publishing(settings: Settings) -> None:
+    async def publishing(settings: DatabaseSettings) -> None:
         signed = await _signed(settings, author, signer, reason)
         async with connected(settings, "assessment") as database:
             step, is_new = await handlers.publish(database, rubric, text, signed, begin and begin.astimezone(UTC))
@@ -135,7 +135,7 @@ def publish(
         else:
             say(f"Nothing to do: rubric {step.rubric} {when} with this content already.")
 
-    run(publishing(settings_of(data)))
+    run(publishing(database_of(data)))
 
 
 @app.command
@@ -166,7 +166,7 @@ def rollback(
         What to take back: the rubric in force, unless you name another that is to come.
     """
 
-    async def going_back(settings: Settings) -> None:
+    async def going_back(settings: DatabaseSettings) -> None:
         signed = await _signed(settings, author, signer, reason)
         async with connected(settings, "assessment") as database:
             history = await handlers.roll_back(database, questionnaire, version, signed)
@@ -178,7 +178,7 @@ def rollback(
             if step.active_from > now:
                 say(f"Rubric {step.rubric} still comes into force from {time_in_words(step.active_from)}.")
 
-    run(going_back(settings_of(data)))
+    run(going_back(database_of(data)))
 
 
 @app.command(name="list")
@@ -191,7 +191,7 @@ def list_rubrics(*, as_json: Json = False, data: Data = None) -> None:
         Answer in JSON.
     """
 
-    async def listing(settings: Settings) -> None:
+    async def listing(settings: DatabaseSettings) -> None:
         async with connected(settings, "assessment") as database, database.connection() as connection:
             steps = await store.history(connection)
         now = datetime.now(UTC)
@@ -222,10 +222,10 @@ def list_rubrics(*, as_json: Json = False, data: Data = None) -> None:
                 f"from {time_in_words(step.active_from)}  {people}{f': {step.reason}' if step.reason else ''}"
             )
 
-    run(listing(settings_of(data)))
+    run(listing(database_of(data)))
 
 
-async def _signed(settings: Settings, author: str, signer: str, reason: str | None) -> Signed:
+async def _signed(settings: DatabaseSettings, author: str, signer: str, reason: str | None) -> Signed:
     try:
         async with connected(settings, "intake") as database, database.connection() as connection:
             people = await accounts.listed(connection, "person")

@@ -13,21 +13,26 @@ from shared.contracts.intake import Role
 MAIL_SCHEMES = ("smtp", "smtps", "smtp+starttls")
 
 
-class Settings(BaseSettings):
-    """What a process needs to know about where it runs. The secrets have no default: they are made, never guessed."""
+class DatabaseSettings(BaseSettings):
+    """Where the data is: enough for what works on the database alone."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ADVISOR_", env_ignore_empty=True, frozen=True, hide_input_in_errors=True
+        env_prefix="ADVISOR_", env_ignore_empty=True, frozen=True, hide_input_in_errors=True, extra="ignore"
     )
 
     database_url: SecretStr
+    role_passwords: dict[str, SecretStr] = Field(default_factory=dict)
+
+
+class Settings(DatabaseSettings):
+    """What a service needs to know about where it runs. The secrets have no default: they are made, never guessed."""
+
     kafka_bootstrap_servers: str
     public_url: str = "http://127.0.0.1:8000"
     assessment_url: str | None = None
     link_secret: SecretStr = Field(min_length=32)
     signing_key: Jwk | None = Field(default=None, repr=False)
     verification_keys: list[Jwk] = Field(min_length=1)
-    role_passwords: dict[str, SecretStr] = Field(default_factory=dict)
     smtp_url: SecretStr | None = None
     mail_from: str | None = None
 

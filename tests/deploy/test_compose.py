@@ -84,6 +84,7 @@ def test_only_the_gateway_can_be_reached_from_outside() -> None:
 def test_each_container_holds_only_the_secrets_it_needs() -> None:
     assert holders("ADVISOR_SIGNING_KEY") == holders("ADVISOR_SMTP_URL") == {"intake"}
     assert holders("ADVISOR_ROLE_PASSWORDS") == {"migrate"}
+    assert "migrate" not in holders("ADVISOR_LINK_SECRET") | holders("ADVISOR_VERIFICATION_KEYS")
     for name, password in SECRETS.items():
         if name.endswith("_PASSWORD"):
             service = name.removeprefix("ADVISOR_").removesuffix("_PASSWORD").lower()
@@ -137,9 +138,11 @@ def environment_of(container: str, database_url: str, kafka: str) -> dict[str, s
     told: dict[str, str] = CONTAINERS[container]["environment"]
     url = urlsplit(told["ADVISOR_DATABASE_URL"])
     assert (url.hostname, url.port, url.path) == ("postgres", 5432, "/advisor")
-    assert told["ADVISOR_KAFKA_BOOTSTRAP_SERVERS"] == "kafka:9092"
     here = urlsplit(database_url)
-    login = here.netloc if container == "migrate" else f"{url.username}:{url.password}@{here.netloc.rpartition('@')[2]}"
+    if container == "migrate":
+        return told | {"ADVISOR_DATABASE_URL": database_url}
+    assert told["ADVISOR_KAFKA_BOOTSTRAP_SERVERS"] == "kafka:9092"
+    login = f"{url.username}:{url.password}@{here.netloc.rpartition('@')[2]}"
     return {
         **told,
         "ADVISOR_DATABASE_URL": urlunsplit(here._replace(netloc=login)),
