@@ -35,6 +35,35 @@ QUESTION = "Can the first two people start before the end of January?"
 APPROVAL = {"decision": "approve"}
 CONFIRMATION = {"decision": "confirm"}
 SECOND_THOUGHTS = {"note": "They called: the board wants to see both ways first."}
+INVITED: tuple[dict[str, Any], ...] = (
+    {
+        "company": {"name": "Harbour Lane Dental", "headcount": "11-50", "industry": "health", "country": "IE"},
+        "contact": {"name": "Aoife Brennan", "email": "a.brennan@harbourlane.example"},
+        "answers": {"aim": "first_version_then_improve", "operator": "partner_alone"},
+        "campaign": {"source": "trade-fair", "medium": "flyer", "campaign": "autumn-2026"},
+        "send": True,
+    },
+    {
+        "company": {"name": "Okapi Freight", "headcount": "251-1000", "industry": "transport", "country": "BE"},
+        "contact": {"name": "Joris Claes", "email": "j.claes@okapi.example"},
+        "campaign": {"source": "newsletter", "medium": "e-mail", "campaign": "spring-2027"},
+        "send": True,
+    },
+)
+OPENED = "Okapi Freight"
+CALL = "Tidewater Museums"
+TAKEN_DOWN = {
+    "headcount": "51-250",
+    "industry": "arts_and_recreation",
+    "aim": "first_version_then_decide",
+    "deadline": "firm",
+    "note.deadline": "The new hall opens in May; the board has promised it.",
+    "requirements": "outline",
+    "funding": "unknown",
+    "change_rate": "monthly",
+    "how.change_rate": "inferred",
+    "notes": "Friendly. Wants to hear of a museum we have worked for.",
+}
 RETURN = {"decision": "return", "note": "Who sets priorities on their side between the releases?"}
 
 
@@ -90,8 +119,31 @@ async def fill(settings: Settings, *, say: Callable[[str], None]) -> None:
                     first, second = (anna, boris) if company.by == ANNA else (boris, anna)
                     await _review(first, second, intake_id, proposal, company)
                 say(f"{company.name}: {proposal['model'].replace('_', ' ')}")
+            await _invite(anna)
+            await _call(anna)
     except httpx2.TransportError as error:
         raise CannotRun(f"Nothing answers at {settings.public_url}. Start it with `advisor up`.") from error
+
+
+async def _invite(client: httpx2.AsyncClient) -> None:
+    for body in INVITED:
+        name = body["company"]["name"]
+        key = {"Idempotency-Key": str(uuid5(SENDER, name))}
+        invited = _content(await client.post("/api/intake/invitations", json=body, headers=key))
+        if name == OPENED:
+            opened = await client.post(f"{invited['link']}/opened")
+            if opened.is_error:
+                raise CannotRun(f"The system refused to open an example's link ({opened.status_code}).")
+
+
+async def _call(client: httpx2.AsyncClient) -> None:
+    if CALL in (await client.get("/console/calls/")).text:
+        return
+    begun = await client.post("/console/calls/", data={"company_name": CALL})
+    entries = {field: {"value": value, "seq": 1} for field, value in TAKEN_DOWN.items()}
+    taken = await client.post(f"{begun.headers['location']}/answers", json={"entries": entries})
+    if taken.is_error or taken.json()["refused"]:
+        raise CannotRun(f"The system refused an example of a call ({taken.status_code}).")
 
 
 def _client(settings: Settings, name: str) -> httpx2.AsyncClient:

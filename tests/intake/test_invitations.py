@@ -111,6 +111,8 @@ async def test_what_sales_know_is_in_place_and_arrives_with_the_campaign_everywh
         "contact_email": "mara@nordwind.example",
     }
     assert form_on(await anybody.get(f"{link}/purpose"))["aim"] == "steady_growth"
+    held = text_of(await anybody.get(f"{link}/data"))
+    assert ("whoever invited you can open it" in held, "newsletter / spring-2027" in held) == (True, True)
     standing = (await sales.get(f"{URL}/{invitation}")).json()
     assert (standing["state"], standing["answered"]) == ("not_opened", 1)
     assert (await anybody.post(f"{link}/opened")).status_code == 204

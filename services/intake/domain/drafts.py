@@ -74,7 +74,6 @@ class Draft:
     entries: Mapping[str, Entry]
     channel: Channel = "web"
     made_by: UUID | None = None
-    maker: str | None = None
     campaign: Campaign | None = None
     opened_at: datetime | None = None
     revoked_at: datetime | None = None

@@ -10,7 +10,7 @@ from services.intake.domain.drafts import COMPANY_FIELDS, Draft
 from services.intake.domain.submission import ConsentForm
 from services.intake.store import cases, drafts, intakes, mail
 from shared.contracts.assessment import Assessment
-from shared.contracts.intake import Answer
+from shared.contracts.intake import Answer, Campaign
 from shared.postgres import Connection
 
 
@@ -42,6 +42,7 @@ class Held(BaseModel):
     state: str | None
     submitted_at: datetime | None
     language: str
+    campaign: Campaign | None
     details: dict[str, str]
     questionnaire: str
     answers: dict[str, Answer]
@@ -61,6 +62,7 @@ async def held(connection: Connection, draft: Draft) -> Held:
         "state": None,
         "submitted_at": None,
         "language": draft.language,
+        "campaign": draft.campaign,
         "details": {field: entries[field] for field in COMPANY_FIELDS if field in entries},
         "questionnaire": draft.questionnaire.version,
         "answers": draft.given,

@@ -35,15 +35,12 @@ async def find(connection: Connection, draft_id: UUID) -> Draft | None:
 
 async def lock(connection: Connection, draft_id: UUID) -> Draft | None:
     """A draft, held until the transaction ends, or None."""
-    return await _draft(connection, draft_id, "for update of draft")
+    return await _draft(connection, draft_id, "for update")
 
 
 async def _draft(connection: Connection, draft_id: UUID, locking: str) -> Draft | None:
     row = await connection.fetchrow(
-        f"""
-        select draft.*, staff.name as maker
-        from draft left join staff on staff.id = draft.made_by where draft.id = $1 {locking}
-        """,  # noqa: S608 - the locking clause is one of two literals
+        f"select * from draft where id = $1 {locking}",  # noqa: S608 - the locking clause is one of two literals
         draft_id,
     )
     if row is None:
@@ -58,7 +55,6 @@ async def _draft(connection: Connection, draft_id: UUID, locking: str) -> Draft 
         entries={entry["field"]: Entry(entry["value"], entry["seq"]) for entry in entries},
         channel=row["channel"],
         made_by=row["made_by"],
-        maker=row["maker"],
         campaign=None if row["campaign"] is None else Campaign.model_validate(row["campaign"]),
         opened_at=row["opened_at"],
         revoked_at=row["revoked_at"],

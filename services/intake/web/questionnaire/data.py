@@ -73,6 +73,7 @@ async def show(request: Request, token: str) -> Response:
         request,
         "questionnaire/data.html",
         token=token,
+        is_invited=draft.channel == "link",
         held=held,
         details=[
             (asked(language, questionnaire, field), answered(language, questionnaire, field, value))
