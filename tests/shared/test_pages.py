@@ -350,7 +350,7 @@ def test_every_vendored_file_is_the_locked_one_and_nothing_else_came_along() -> 
         assert hashlib.sha256((STATIC / entry["file"]).read_bytes()).hexdigest() == entry["sha256"], entry["file"]
         assert entry["version"]
         assert entry["licence"]
-    ours = {"advisor.css", "icon.svg", "licences/tabler.txt"}
+    ours = {"advisor.css", "icon.svg", "keys.js", "licences/tabler.txt"}
     present = {path.relative_to(STATIC).as_posix() for path in STATIC.rglob("*") if path.is_file()}
     assert present == {entry["file"] for entry in locked} | ours
 
@@ -507,6 +507,7 @@ def test_staff_see_the_places_their_roles_open(client: TestClient) -> None:
         ("/console/", ""),
         ("/console/calls/", ""),
         ("/console/invitations/", ""),
+        ("/console/mail/", ""),
         ("/reviews/", ' aria-current="true"'),
         ("/reviews/due/", ""),
         ("/reviews/calls/", ""),
