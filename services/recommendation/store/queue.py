@@ -1,7 +1,7 @@
 """The queue of cases: what waits for a decision, in the order in which it is due, and the lists beside it."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -57,37 +57,35 @@ class Wanted:
 
 
 # What waits for sales comes after what waits for us; within each the longest waiting comes first.
+_PLACE = "(state = 'returned'), proposed_at, intake_id"
 _LISTED = """
-    with listed as (
-        select intake_id, version, revision, assignee, assignee_name, state, model, strength, commercial_form, proposal,
-            company, assessment, proposed_at,
-            state = 'returned' as is_returned, $1 * extract(epoch from proposed_at) as since
-        from review_case join proposal using (intake_id, revision)
-        where state = any($2) and ($3::uuid[] is null or assignee = any($3)) and (not $4 or assignee is null)
-            and ($5::text is null or model = $5)
-            and ($6 = '' or strpos(lower(company ->> 'name'), lower($6)) > 0)
-    ), place as (
-        select state = 'returned' as is_returned, $1 * extract(epoch from proposed_at) as since
-        from review_case join proposal using (intake_id, revision) where intake_id = $7
-    )
+    from proposal join review_case using (intake_id, revision)
+    where state = any($1) and ($2::uuid[] is null or assignee = any($2)) and (not $3 or assignee is null)
+        and ($4::text is null or model = $4) and ($5 = '' or strpos(lower(company ->> 'name'), lower($5)) > 0)
 """
+_BEYOND = f"""
+    (
+        select {_PLACE} from proposal join review_case using (intake_id, revision) where intake_id = $6
+    )
+"""  # noqa: S608 - a literal
 
 
 async def queue(connection: Connection, wanted: Wanted, *, after: UUID | None = None) -> list[Queued]:
     """At most a page of these cases; `after` is the last one of the page before."""
+    beyond, order = _ways(wanted)
     rows = await connection.fetch(
         f"""
-        {_LISTED}
         select intake_id, version, revision, assignee, assignee_name, state, model, strength, commercial_form,
-            company, proposed_at, proposal ->> 'kind' as kind, proposal -> 'leaning' ->> 'model' as leaning,
+            company, proposed_at, waiting.reviewer, waiting.reviewer_name,
+            proposal ->> 'kind' as kind, proposal -> 'leaning' ->> 'model' as leaning,
             proposal -> 'vetoes' as vetoes, proposal -> 'conditions' as conditions,
             coalesce(jsonb_array_length(assessment -> 'checks'), 0) as checks,
-            coalesce(jsonb_array_length(assessment -> 'unknown'), 0) as unknown,
-            waiting.reviewer, waiting.reviewer_name
+            coalesce(jsonb_array_length(assessment -> 'unknown'), 0) as unknown
         from (
-            select * from listed
-            where $7::uuid is null or (is_returned, since, intake_id) > (select is_returned, since, $7::uuid from place)
-            order by is_returned, since, intake_id limit $8
+            select intake_id, version, revision, assignee, assignee_name, state, model, strength, commercial_form,
+                company, proposed_at, proposal, assessment
+            {_LISTED} and ($6::uuid is null or ({_PLACE}) {beyond} {_BEYOND})
+            order by {_PLACE.replace(",", f" {order},")} {order} limit $7
         ) page left join lateral (
             select reviewer, reviewer_name from review
             where review.intake_id = page.intake_id and review.revision = page.revision and needs_second
@@ -96,8 +94,8 @@ async def queue(connection: Connection, wanted: Wanted, *, after: UUID | None = 
                     where review_sequel.intake_id = review.intake_id and review_version = review.version
                 )
         ) waiting on true
-        order by is_returned, since, intake_id
-        """,  # noqa: S608 - the list is a literal
+        order by {_PLACE.replace(",", f" {order},")} {order}
+        """,  # noqa: S608 - the parts are literals
         *_arguments(wanted),
         after,
         PAGE,
@@ -107,28 +105,27 @@ async def queue(connection: Connection, wanted: Wanted, *, after: UUID | None = 
 
 async def beside(connection: Connection, wanted: Wanted, intake_id: UUID) -> tuple[UUID | None, UUID | None]:
     """The cases before and after one in a list, whether or not it still is in it."""
-    row = await connection.fetchrow(
-        f"""
-        {_LISTED}
-        select (
-            select intake_id from listed
-            where (is_returned, since, intake_id) < (select is_returned, since, $7::uuid from place)
-            order by is_returned desc, since desc, intake_id desc limit 1
-        ) as previous, (
-            select intake_id from listed
-            where (is_returned, since, intake_id) > (select is_returned, since, $7::uuid from place)
-            order by is_returned, since, intake_id limit 1
-        ) as following
-        """,  # noqa: S608 - the list is a literal
-        *_arguments(wanted),
-        intake_id,
-    )
-    return (None, None) if row is None else (row["previous"], row["following"])
+    found = [
+        await connection.fetchval(
+            f"""
+            select intake_id {_LISTED} and ({_PLACE}) {beyond} {_BEYOND}
+            order by {_PLACE.replace(",", f" {order},")} {order} limit 1
+            """,
+            *_arguments(wanted),
+            intake_id,
+        )
+        for beyond, order in (_ways(replace(wanted, newest_first=not wanted.newest_first)), _ways(wanted))
+    ]
+    return found[0], found[1]
+
+
+def _ways(wanted: Wanted) -> tuple[str, str]:
+    """How what comes later in a list compares, and how the list is sorted."""
+    return ("<", "desc") if wanted.newest_first else (">", "asc")
 
 
 def _arguments(wanted: Wanted) -> tuple[object, ...]:
     return (
-        -1 if wanted.newest_first else 1,
         list(wanted.states),
         None if wanted.assignees is None else list(wanted.assignees),
         wanted.unassigned,

@@ -51,21 +51,16 @@ class Judged:
 
 
 _ASKED = """
-    with made as (
+    with ended as (
+        select intake_id, review_version as version, bool_or(kind = 'undone') as is_undone,
+            bool_or(kind = 'refused') as is_refused, (array_agg(by) filter (where kind = 'confirmed'))[1] as second,
+            max(by_name) filter (where kind = 'confirmed') as second_name
+        from review_sequel group by intake_id, review_version
+    ), made as (
         select review.*, proposal.model as proposed_model, proposal.commercial_form as proposed_form,
-            proposal.company ->> 'name' as company, signed.by as second, signed.by_name as second_name,
-            exists (
-                select from review_sequel where kind = 'undone'
-                    and review_sequel.intake_id = review.intake_id and review_version = review.version
-            ) as is_undone,
-            exists (
-                select from review_sequel where kind = 'refused'
-                    and review_sequel.intake_id = review.intake_id and review_version = review.version
-            ) as is_refused
-        from review
-            join proposal using (intake_id, revision)
-            left join review_sequel signed on signed.kind = 'confirmed'
-                and signed.intake_id = review.intake_id and signed.review_version = review.version
+            proposal.company, second, second_name,
+            coalesce(is_undone, false) as is_undone, coalesce(is_refused, false) as is_refused
+        from review join proposal using (intake_id, revision) left join ended using (intake_id, version)
         where ($1::date is null or review.at >= ($1 + time '00:00') at time zone 'UTC')
             and ($2::date is null or review.at < ($2 + 1 + time '00:00') at time zone 'UTC')
             and ($3::text is null or proposal.model = $3) and ($4::text is null or review.reason_code = $4)
@@ -145,7 +140,7 @@ def _judged(row: asyncpg.Record) -> Judged:
         intake_id=row["intake_id"],
         revision=row["revision"],
         version=row["version"],
-        company=row["company"],
+        company=row["company"] and row["company"]["name"],
         proposed_model=row["proposed_model"],
         proposed_form=row["proposed_form"],
         decision=row["decision"],
