@@ -6,7 +6,9 @@ from functools import partial
 
 import structlog
 
+from services.intake import handlers
 from services.intake.domain.mail import MOST_ATTEMPTS, Addressee, Mail, State, why_dropped
+from services.intake.domain.promise import KEPT
 from services.intake.handlers.messages import Postponed, Refused, compose, deliver
 from services.intake.store import drafts, intakes, invitations, mail
 from shared import outbox
@@ -30,6 +32,17 @@ async def drop_expired_drafts(database: Database) -> None:
     """Delete drafts that nobody has come back to: they hold names and addresses."""
     async with database.transaction() as connection:
         await drafts.drop_expired(connection, datetime.now(UTC))
+
+
+async def erase_forgotten(database: Database) -> None:
+    """Erase requests to which nothing has happened for two years, as their prospects were told."""
+    async with database.connection() as connection:
+        due = await intakes.forgotten(connection, datetime.now(UTC), KEPT)
+    for intake_id in due:
+        async with database.transaction() as connection:
+            await handlers.erase(connection, intake_id)
+    if due:
+        log.info("intakes.erased", count=len(due))
 
 
 async def remind_invited(database: Database) -> None:
@@ -82,6 +95,7 @@ def jobs(settings: Settings) -> Sequence[Job]:
     return (
         Job("reconcile", 5, reconcile),
         Job("expired drafts", 3600, drop_expired_drafts),
+        Job("forgotten requests", 3600, erase_forgotten),
         Job("invitation reminders", 600, remind_invited),
         Job("mail", 5, partial(send_mail, settings=settings)),
     )

@@ -143,6 +143,7 @@ async def test_every_text_of_a_prospects_pages_comes_from_the_catalogue(
         await events.on_released(connection, released(draft))
         for state in ("released", "accepted", "declined", "expired"):
             await connection.execute("update intake set state = $1", state)
+            await client.get(f"{draft}/data")
             await client.get(f"{draft}/status?seen=result-")
         await connection.execute(
             "update intake set assessment = null, ask_again_at = now(), asked_again = $1", intakes.MOST_ASKS

@@ -1,7 +1,7 @@
 """What is held about a prospect: shown, handed out, withdrawn and erased by the personal link alone."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import httpx2
 import pytest
@@ -12,6 +12,7 @@ from services.intake import events
 from services.intake.app import service
 from services.intake.domain.drafts import CONSENT
 from services.intake.domain.submission import CONSENT_TEXT
+from services.intake.jobs import erase_forgotten
 from shared.contracts.recommendation import RecommendationProposed
 from shared.postgres import Database
 from shared.questionnaire import load
@@ -66,6 +67,7 @@ async def test_a_prospect_sees_and_gets_all_that_is_held_and_nothing_that_no_per
         assert f"{question.text} {question.level_text(SAAS_SCALE_UP[question.id])}" in shown
     assert f"“{CONSENT}” Version {CONSENT_TEXT} of this wording, {datetime.now(UTC):%-d %B %Y}" in shown
     assert "That your answers have arrived, just now" in shown
+    assert f"It is erased on {datetime.now(UTC) + timedelta(days=730):%-d %B %Y} if nothing happens before" in shown
     file = await client.get(f"{draft}/data.json")
     assert file.headers["content-disposition"].startswith("attachment")
     held = file.json()
@@ -138,3 +140,23 @@ async def test_a_draft_shows_what_was_typed_and_can_be_erased(client: AsyncClien
     async with database.connection() as connection:
         for table in ("draft", "draft_entry", "mail"):
             assert await connection.fetchval(f"select count(*) from {table}") == 0
+
+
+async def test_what_nothing_has_happened_to_for_two_years_is_erased_unless_it_was_accepted(
+    client: AsyncClient, database: Database
+) -> None:
+    forgotten, recent, accepted = [await sent(client, {}) for _ in range(3)]
+    async with database.connection() as connection:
+        await connection.execute("update intake set state_since = now() - interval '731 days'")
+        await connection.execute("update timeline set at = now() - interval '731 days'")
+        await connection.execute("update timeline set at = now() where intake_id = $1", id_of(recent))
+        await connection.execute("update intake set state = 'accepted' where id = $1", id_of(accepted))
+    await erase_forgotten(database)
+    async with database.connection() as connection:
+        rows = await connection.fetch("select id, state from intake")
+    assert {row["id"]: row["state"] for row in rows} == {
+        id_of(forgotten): "erased",
+        id_of(recent): "submitted",
+        id_of(accepted): "accepted",
+    }
+    assert "It is kept while we work together" in text_of(await client.get(f"{accepted}/data"))

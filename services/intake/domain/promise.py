@@ -1,9 +1,10 @@
-"""What a prospect is promised: an answer within two working days of sending."""
+"""What a prospect is promised: an answer within two working days of sending, and an end to what is kept."""
 
 from datetime import UTC, date, datetime, timedelta
 
 WORKING_DAYS = 2
 SATURDAY = 5
+KEPT = timedelta(days=730)
 
 
 def answer_due(sent_at: datetime) -> date:
@@ -13,3 +14,8 @@ def answer_due(sent_at: datetime) -> date:
         due += timedelta(days=1)
         left -= due.weekday() < SATURDAY
     return due
+
+
+def kept_until(state: str, last_happened: datetime) -> datetime | None:
+    """When a request is erased by itself; None where the client accepted and the work may go on."""
+    return None if state == "accepted" else last_happened + KEPT

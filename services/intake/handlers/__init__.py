@@ -119,7 +119,7 @@ async def withdraw(connection: Connection, intake_id: UUID, *, by: UUID | None =
 async def erase(connection: Connection, intake_id: UUID, *, by: UUID | None = None) -> None:
     """Erase everything personal about an intake, everywhere. Asking twice changes nothing. Raises UnknownIntake.
 
-    `by` is the colleague or key that did, None where the prospect did.
+    `by` is the colleague or key that did, None where the prospect did or its time was over.
     """
     found = await _locked_intake(connection, intake_id)
     fact = IntakeErased(intake_id=intake_id, version=found.version + 1, time=_now())

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from services.intake import handlers
 from services.intake.domain.drafts import COMPANY_FIELDS, Draft
+from services.intake.domain.promise import kept_until
 from services.intake.domain.submission import ConsentForm
 from services.intake.store import cases, drafts, intakes, mail
 from shared.contracts.assessment import Assessment
@@ -31,9 +32,8 @@ class Happening(BaseModel):
 class Held(BaseModel):
     """All that is held about a prospect: `entries` as they were typed, the rest as it stands now.
 
-    Of `notes`, which colleagues wrote for each other, it holds how many there are.
-
-    `state` and all that follows from sending are None or empty for a draft, which is deleted after `kept_until`.
+    After `kept_until` it is erased, unless something happens before. `state` and all that follows from sending are None
+    or empty for a draft. Of `notes`, which colleagues wrote for each other, it holds how many there are.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -82,8 +82,9 @@ async def held(connection: Connection, draft: Draft) -> Held:
         details = {"company_name": current.company.name, **current.company.model_dump(exclude={"name"})}
         if contact is not None:
             details |= {"contact_name": contact.name, "contact_email": contact.email}
+        happened = [Happening(type=one["type"], at=one["at"]) for one in await intakes.timeline(connection, draft.id)]
         known |= {
-            "kept_until": None,
+            "kept_until": kept_until(found.state, max(one.at for one in happened)),
             "state": found.state,
             "submitted_at": found.submitted_at,
             "details": details,
@@ -92,9 +93,7 @@ async def held(connection: Connection, draft: Draft) -> Held:
             "consent": await intakes.consent(connection, draft.id),
             "assessment": found.assessment,
             "notes": len(await cases.notes(connection, draft.id)),
-            "happened": [
-                Happening(type=one["type"], at=one["at"]) for one in await intakes.timeline(connection, draft.id)
-            ],
+            "happened": happened,
         }
     return Held(**known)
 

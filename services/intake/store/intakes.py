@@ -1,7 +1,7 @@
 """Intakes: what was submitted, what has been heard about it since, and what still waits for an answer."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -368,6 +368,20 @@ async def erase(connection: Connection, fact: IntakeErased) -> None:
         fact.time,
     )
     await note(connection, fact, {})
+
+
+async def forgotten(connection: Connection, now: datetime, kept: timedelta) -> list[UUID]:
+    """Intakes to which nothing has happened for so long, and which the client has not accepted; the oldest few."""
+    rows = await connection.fetch(
+        """
+        select id from intake where state not in ('accepted', 'erased') and state_since < $1::timestamptz - $2::interval
+            and not exists (select from timeline where intake_id = intake.id and at >= $1::timestamptz - $2::interval)
+        order by state_since limit 100
+        """,
+        now,
+        kept,
+    )
+    return [row["id"] for row in rows]
 
 
 async def ask_again(connection: Connection, now: datetime) -> list[UUID]:
