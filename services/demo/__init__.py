@@ -1,7 +1,8 @@
 """Example companies, sent in and partly reviewed through the public API like anybody's."""
 
 import asyncio
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from typing import Any, Literal
@@ -64,11 +65,24 @@ TAKEN_DOWN = {
     "how.change_rate": "inferred",
     "notes": "Friendly. Wants to hear of a museum we have worked for.",
 }
+REPLY = "Two of the three can, from the second week of January; the third follows in February."
+ZONE = "Europe/Vienna"
+WORKING_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday")
+HOURS = {
+    "zone": ZONE,
+    "place": "We telephone you at the number that you give.",
+    **dict.fromkeys(WORKING_DAYS, "09:00-12:00, 14:00-17:00"),
+}
+OUTCOME = {"outcome": "signed", "model_used": "hybrid", "note": "The same, with two months' notice instead of one."}
 RETURN = {"decision": "return", "note": "Who sets priorities on their side between the releases?"}
 
 
 class DemoCompany(BaseModel):
-    """A made-up company, its answers, and what an account manager does with its proposal; `sign` takes two of them."""
+    """A made-up company, its answers, and what an account manager does with its proposal.
+
+    `sign` takes two of them; after `ask`, `call` and `sell` the document is out, and the client has asked something,
+    booked a call, or accepted.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -78,7 +92,7 @@ class DemoCompany(BaseModel):
     country: str
     contact: str
     story: str
-    then: Literal["approve", "override", "sign", "undo", "return", "claim", "release"] | None = None
+    then: Literal["approve", "override", "sign", "undo", "return", "claim", "ask", "call", "sell"] | None = None
     by: str = ANNA
     answers: dict[str, str]
 
@@ -182,9 +196,7 @@ async def _review(
     company: DemoCompany,
 ) -> None:
     if company.then == "claim":
-        claimed = await client.post(f"/reviews/{intake_id}/claim", data={"version": proposal["version"]})
-        if claimed.is_error:
-            raise CannotRun(f"The system refused to let an example be taken up ({claimed.status_code}).")
+        await _posted(client, f"/reviews/{intake_id}/claim", {"version": proposal["version"]})
         return
     address = f"/api/recommendation/intakes/{intake_id}"
     decision = {"override": OVERRIDE, "sign": OVERRIDE, "return": RETURN}.get(company.then or "", APPROVAL)
@@ -195,12 +207,31 @@ async def _review(
             _content(await second.post(f"{address}/signature", json=CONFIRMATION | version))
         case "undo":
             _content(await client.post(f"{address}/undo", json=SECOND_THOUGHTS | version))
-        case "release":
+        case "ask" | "call" | "sell":
             released = _content(await client.post(f"{address}/release", json=version))
-            question = {"answer": "asked", "name": company.contact, "note": QUESTION}
-            asked = await client.post(f"{released['link']}/answer", data=question)
-            if asked.is_error:
-                raise CannotRun(f"The system refused an example's question ({asked.status_code}).")
+            await _answer(client, intake_id, released["link"], company)
+
+
+async def _answer(client: httpx2.AsyncClient, intake_id: str, link: str, company: DemoCompany) -> None:
+    """What the client does with the document, and the account manager then."""
+    if company.then == "ask":
+        asked = {"answer": "asked", "name": company.contact, "note": QUESTION}
+        await _posted(client, f"{link}/answer", asked)
+        await _posted(client, f"/reviews/{intake_id}/reply", {"reply": REPLY})
+    elif company.then == "call":
+        await _posted(client, "/reviews/calls/hours", HOURS)
+        times = re.findall(r'name="starts_at" value="([^"]+)"', (await client.get(f"{link}/call")).text)
+        booked = {"zone": ZONE, "starts_at": times[0], "name": company.contact, "note": "+43 720 000 000"}
+        await _posted(client, f"{link}/call", booked)
+    else:
+        await _posted(client, f"{link}/answer", {"answer": "accepted", "name": company.contact})
+        _content(await client.post(f"/api/recommendation/intakes/{intake_id}/outcome", json=OUTCOME))
+
+
+async def _posted(client: httpx2.AsyncClient, address: str, form: Mapping[str, str]) -> None:
+    answer = await client.post(address, data=form)
+    if answer.is_error:
+        raise CannotRun(f"The system refused what an example's people did ({answer.status_code}).")
 
 
 def _content(answer: httpx2.Response) -> dict[str, Any]:

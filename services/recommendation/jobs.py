@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from services.recommendation.domain.release import has_run_out
 from services.recommendation.store import cases, documents
-from shared import outbox
+from shared import audit, outbox
 from shared.contracts.recommendation import RecommendationExpired
 from shared.postgres import Database
 from shared.service import Job, Settings
@@ -33,6 +33,7 @@ async def expire(database: Database) -> None:
             )
             await documents.move(connection, intake_id, case.revision, expired.version, "expired")
             await outbox.say(connection, expired)
+            await audit.record(connection, "expired", intake_id, now, {"document": expired.document})
 
 
 def jobs(settings: Settings) -> Sequence[Job]:

@@ -95,3 +95,50 @@ async def test_a_client_answers_without_scripts(
     await page.get_by_role("heading", name="You have accepted this recommendation").wait_for()
     assert await facts(database, intake_id) == ["proposed", "reviewed", "released", "opened", "answered"]
     await context.close()
+
+
+async def test_a_client_books_a_call_in_the_time_of_the_device(
+    chromium: Browser, address: str, database: Database, sign_in: SignIn
+) -> None:
+    anna = sign_in("account_manager", name="Anna Berg")
+    intake_id = await approved(database, anna)
+    path = (await released(anna, intake_id))["link"].removeprefix("http://testserver")
+    hours = {"zone": "Europe/Vienna", "monday": "09:00-12:00", "thursday": "09:00-12:00"}
+    assert (await anna.post("/reviews/calls/hours", data=hours)).status_code == 303
+    at_work = await chromium.new_context(viewport={"width": 1440, "height": 900})
+    await signed_in(at_work, address, sign_in, "Anna Berg")
+    desk = await at_work.new_page()
+    await desk.goto(f"{address}/reviews/calls/hours")
+    await desk.get_by_role("button", name="Offer these hours").click()
+    await desk.get_by_role("link", name="Choose a time zone from the list.").wait_for()
+    await is_fit(desk, "hours to better")
+    await desk.get_by_label("Your time zone").select_option("Europe/Vienna")
+    await desk.get_by_role("button", name="Offer these hours").click()
+    await desk.wait_for_url("**/reviews/calls/")
+
+    context = await chromium.new_context(viewport={"width": 390, "height": 900}, timezone_id="America/St_Johns")
+    page = await context.new_page()
+    await page.goto(address + path)
+    await page.get_by_role("link", name="Choose a time for a call").click()
+    await page.wait_for_url("**zone=America%2FSt_Johns")
+    await page.get_by_text("Newfoundland Time (America/St Johns)").wait_for()
+    await is_fit(page, "times")
+    await page.get_by_role("radio").first.check()
+    await page.get_by_label("Your name").fill("Ines Albrecht")
+    await page.get_by_role("button", name="Book this call").click()
+    await page.get_by_role("heading", name="Your call with Anna Berg is booked").wait_for()
+    async with page.expect_download() as taken:
+        await page.get_by_role("link", name="Put it in your calendar").click()
+    assert (await taken.value).suggested_filename == "call.ics"
+
+    await desk.goto(f"{address}/reviews/calls/?everybody=true")
+    await desk.get_by_text("Ines Albrecht").wait_for()
+    await is_fit(desk, "bookings")
+    await desk.goto(f"{address}/reviews/{intake_id}/client")
+    await desk.get_by_role("radio", name="It was lost").check()
+    await is_fit(desk, "since the release")
+    await desk.get_by_label("Why it was lost").select_option("price")
+    await desk.get_by_role("button", name="Note it").click()
+    await desk.get_by_text("It was lost: the price or how it is paid").wait_for()
+    for open_context in (at_work, context):
+        await open_context.close()

@@ -68,6 +68,13 @@ class Ended(OutOfStep):
     """The case was withdrawn."""
 
 
+def possible(before: Recorded | None) -> tuple[Outcome, ...]:
+    """What can become of a case next: signed or lost, and once it is signed what has changed since."""
+    if before is None or before.outcome == "lost":
+        return ("signed", "lost")
+    return ("unchanged", "rescoped", "renewed", "lost")
+
+
 def record(
     case: Case,
     document: Document | None,
@@ -83,11 +90,12 @@ def record(
     if document is None:
         raise NothingReleased(case, "Nothing was released to the client yet, so nothing has become of it.")
     day = request.happened_on or now.date()
-    is_running = before is not None and before.outcome != "lost"
-    if request.outcome == "signed" and is_running:
-        raise Unfit("outcome", "It is signed already. Choose what has become of it since.")
-    if request.outcome in ("unchanged", "rescoped", "renewed") and not is_running:
-        raise Unfit("outcome", "Note first that it was signed.")
+    if request.outcome not in possible(before):
+        signed = request.outcome == "signed"
+        advice = (
+            "It is signed already. Choose what has become of it since." if signed else "Note first that it was signed."
+        )
+        raise Unfit("outcome", advice)
     is_lost = request.outcome == "lost"
     if is_lost and request.reason_code is None:
         raise Unfit("reason_code", "Choose the reason that comes nearest.")

@@ -29,7 +29,10 @@ OPEN = """
 
 @dataclass(frozen=True)
 class Waiting:
-    """Something about a case that waits for a colleague; a question is due from the day it was asked."""
+    """Something about a case that waits for its host, who has it in hand or released its document.
+
+    A question is due from the day it was asked.
+    """
 
     intake_id: UUID
     kind: Due | Literal["question"]
@@ -37,7 +40,7 @@ class Waiting:
     company: str | None
     state: ProposalState
     model: Model
-    assignee: Reviewer | None
+    host: Reviewer
 
 
 async def record(connection: Connection, intake_id: UUID, outcome: Recorded) -> None:
@@ -139,23 +142,30 @@ async def waiting(
     connection: Connection,
     today: date,
     *,
-    assignee: UUID | None = None,
+    host: UUID | None = None,
     is_later: bool = False,
     after: tuple[date, UUID, str] | None = None,
 ) -> list[Waiting]:
     """At most a page of what is due, or will be later, longest due first; `after` is the last on the page before."""
     rows = await connection.fetch(
         f"""
-        select intake_id, kind, due_on, company ->> 'name' as company, state, model, assignee, assignee_name
-        from ({OPEN}) waits join review_case using (intake_id) join proposal using (intake_id, revision)
-        where (due_on > $1) = $2 and ($3::uuid is null or assignee = $3)
+        select intake_id, kind, due_on, company ->> 'name' as company, state, proposal.model,
+            coalesce(assignee, released_by) as host, coalesce(assignee_name, released_by_name) as host_name
+        from ({OPEN}) waits
+            join review_case using (intake_id)
+            join proposal using (intake_id, revision)
+            cross join lateral (
+                select released_by, released_by_name from document last
+                where last.intake_id = waits.intake_id order by number desc limit 1
+            ) released
+        where (due_on > $1) = $2 and ($3::uuid is null or coalesce(assignee, released_by) = $3)
             and state not in ('withdrawn', 'erased') and (kind <> 'question' or state in ('released', 'expired'))
             and ($4::date is null or (due_on, intake_id, kind) > ($4, $5::uuid, $6::text))
         order by due_on, intake_id, kind limit $7
         """,  # noqa: S608 - the statement within is a literal
         today,
         is_later,
-        assignee,
+        host,
         *(after or (None, None, None)),
         PAGE,
     )
@@ -176,5 +186,5 @@ def _waiting(row: asyncpg.Record) -> Waiting:
         company=row["company"],
         state=row["state"],
         model=row["model"],
-        assignee=None if row["assignee"] is None else Reviewer(row["assignee"], row["assignee_name"]),
+        host=Reviewer(row["host"], row["host_name"]),
     )

@@ -9,7 +9,7 @@ from services.recommendation import handlers
 from services.recommendation.domain.blueprint import Blueprint
 from services.recommendation.domain.review import WAITING
 from services.recommendation.handlers import UnknownCase
-from services.recommendation.store import cases
+from services.recommendation.store import cases, outcomes
 from services.recommendation.store import queue as queues
 from services.recommendation.store.queue import Wanted
 from services.recommendation.web.api.steps import unknown
@@ -30,9 +30,10 @@ async def read(request: Request, intake_id: UUID, caller: Reader) -> CaseView:
     async with database.connection() as connection:
         file = await cases.read(connection, intake_id)
         released = await shown(request, connection, intake_id)
+        recorded = await outcomes.of_case(connection, intake_id)
     if file is None:
         raise unknown(UnknownCase())
-    return case_view(file, released)
+    return case_view(file, released, recorded)
 
 
 @router.get("/intakes/{intake_id}/blueprint")

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from services.recommendation.domain.alternatives import Alternative
 from services.recommendation.domain.assignment import due, is_overdue
 from services.recommendation.domain.offer import Kind
+from services.recommendation.domain.outcome import Recorded
 from services.recommendation.domain.proposal import AppliedRule, Leaning, Stage
 from services.recommendation.domain.review import Case, Ending, Standing
 from services.recommendation.store.cases import CaseFile
@@ -168,6 +169,7 @@ class CaseView(View):
     assignments: tuple[AssignmentView, ...]
     earlier: tuple[EarlierView, ...]
     documents: tuple[DocumentView, ...]
+    outcomes: tuple[OutcomeView, ...]
 
 
 class QueuedView(View):
@@ -247,7 +249,7 @@ PROPOSED = (
 )
 
 
-def case_view(file: CaseFile, released: Sequence[Shown]) -> CaseView:
+def case_view(file: CaseFile, released: Sequence[Shown], recorded: Sequence[Recorded]) -> CaseView:
     """All about a case."""
     proposed = {name: getattr(file.proposal, name, None) for name in PROPOSED}
     return CaseView.model_validate(
@@ -257,6 +259,7 @@ def case_view(file: CaseFile, released: Sequence[Shown]) -> CaseView:
             "review": file.review,
             "waiting": file.waiting,
             "documents": list(map(_document, released)),
+            "outcomes": recorded,
         }
     )
 

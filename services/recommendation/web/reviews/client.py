@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from services.recommendation import handlers
 from services.recommendation.domain import release as rules
-from services.recommendation.domain.outcome import OutcomeRequest
+from services.recommendation.domain.outcome import OutcomeRequest, possible
 from services.recommendation.domain.review import OutOfStep, Reviewer, Unfit, readable
 from services.recommendation.handlers import PLAYBOOKS, UnknownCase
 from services.recommendation.store import cases, documents
@@ -155,6 +155,7 @@ async def _page(
         playbook=playbook,
         is_manager=staff.may("account_manager"),
         outcome_words=wording.OUTCOMES,
+        choices=[(one, wording.OUTCOMES[one]) for one in possible(since.outcomes[0] if since.outcomes else None)],
         declined=wording.DECLINED,
         due_words=wording.DUE,
         models=[(model, offer.name) for model, offer in playbook.models.items() if model != "discovery_call"],

@@ -36,7 +36,7 @@ async def due(
         items = await outcomes.waiting(
             connection,
             datetime.now(UTC).date(),
-            assignee=staff.id if mine else None,
+            host=staff.id if mine else None,
             is_later=later,
             after=(day, case, kind) if day is not None and case is not None else None,
         )
