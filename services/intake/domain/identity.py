@@ -22,11 +22,8 @@ class NoAddress(Exception):
         super().__init__("It told us no e-mail address for you, and an account needs one.")
 
 
-class IdentityTaken(Exception):
-    """Another account is connected with this identity."""
-
-    def __init__(self) -> None:
-        super().__init__("It is connected with another account here already. Sign in with it instead.")
+class NotConnected(Exception):
+    """An account stays as it is, without this identity; says why."""
 
 
 class Deactivated(Exception):

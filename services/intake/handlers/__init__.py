@@ -144,6 +144,8 @@ async def add_account(database: Database, settings: Settings, *, email: str, nam
 
     Raises FieldsRefused or EmailTaken.
     """
+    if not settings.has_passwords:
+        refuse({"password": f"People sign in with {settings.oidc_label}, and get an account when they first do."})
     now = _now()
     async with database.transaction() as connection:
         account = await add_person(connection, email=email, name=name, roles=roles, at=now)

@@ -18,6 +18,8 @@ from playwright.async_api import Browser
 from pydantic import ValidationError
 from structlog.testing import capture_logs
 
+from services.intake import handlers
+from services.intake.domain.accounts import FieldsRefused
 from services.intake.domain.identity import claimed, identity
 from services.intake.web.account.provider import Provider
 from shared.contracts.intake import Role
@@ -348,6 +350,10 @@ async def test_without_passwords_nothing_that_needs_one_works(opened: Callable[.
         assert {answer.status_code for answer in answers} == {403}
         assert all("Sign in with Company SSO." in text(answer) for answer in answers)
         assert "Invite somebody" not in text(await client.get("/account/people"))
+    database, settings = app.state.database, app.state.settings
+    with pytest.raises(FieldsRefused, match="Company SSO"):
+        await handlers.add_account(database, settings, email="bo@company.com", name="Bo", roles=["sales"])
+    assert await handlers.first_admin_link(database, settings) is None
 
 
 async def test_no_log_holds_a_code_a_token_or_an_address(opened: Callable[..., Any], liar: Liar) -> None:

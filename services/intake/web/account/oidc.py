@@ -22,7 +22,7 @@ from services.intake.domain.accounts import (
     keep_an_admin,
     local_path,
 )
-from services.intake.domain.identity import Deactivated, Identity, IdentityTaken, NoAddress, NoRole, identity
+from services.intake.domain.identity import Deactivated, Identity, NoAddress, NoRole, NotConnected, identity
 from services.intake.store import accounts
 from services.intake.web.account.forms import (
     SIGN_IN,
@@ -107,7 +107,7 @@ async def come_back(request: Request, provider: AtProvider) -> Response:
     except EmailTaken as taken:
         advice = "Sign in with its password, and connect it on your account page. Without a password ask an admin."
         raise Problem(409, "There is an account with your e-mail address already", advice, action=AGAIN) from taken
-    except (IdentityTaken, LastAdmin) as refused:
+    except (NotConnected, LastAdmin) as refused:
         back = {"label": "Back to your account", "href": "/account/"}
         raise Problem(409, "This could not be connected", str(refused), action=back) from refused
     log.info("sign_in", account=str(account.id))
@@ -129,7 +129,7 @@ async def _identity(request: Request, provider: Provider, flow: Flow, code: str)
 async def _enter(request: Request, who: Identity, connecting: UUID | None) -> tuple[Account, Session]:
     """The account of an identity as the provider describes it now, and a new session.
 
-    Raises NoRole, NoAddress, Deactivated, EmailTaken, IdentityTaken or LastAdmin. Roles that are gone end what is open.
+    Raises NoRole, NoAddress, Deactivated, EmailTaken, NotConnected or LastAdmin. Roles that are gone end what is open.
     """
     now = datetime.now(UTC)
     async with database_of(request).transaction() as connection:
@@ -167,9 +167,9 @@ async def _connect(
     if (await signed_in(request)).id != connecting:
         raise NotSignedIn("Somebody else has signed in meanwhile.")
     if known is not None and known.id != connecting:
-        raise IdentityTaken
+        raise NotConnected("It is connected with another account here already. Sign in with it instead.")
     if not who.roles:
-        raise NoRole
+        raise NotConnected("It gives you no role here, so that you would be shut out. Ask an admin to look into it.")
     if "admin" not in who.roles:
         keep_an_admin(await accounts.lock_admins(connection), connecting)
     account = await accounts.lock(connection, connecting, "person")
