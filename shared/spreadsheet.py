@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 BYTE_ORDER_MARK = "\ufeff"
 """By which a spreadsheet knows UTF-8."""
-STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", *"\uff1d\uff0b\uff0d\uff20")
 
 
 def cell(value: object) -> object:

@@ -18,7 +18,7 @@ from services.intake.app import service
 from services.intake.domain.pipeline import OPEN, STATES, Asked, Block, Cursor, Filters, Sort
 from services.intake.store import pipeline
 from services.intake.store.intakes import MOST_ASKS
-from services.intake.web.records import cell, columns
+from services.intake.web.records import columns
 from shared.contracts.intake import Industry
 from shared.kafka import dead_letters
 from shared.kafka.dead_letters import Arrival
@@ -105,25 +105,6 @@ def test_a_cursor_is_read_as_it_was_written(moment: datetime, name: str, case: U
 def test_a_cursor_that_was_not_handed_out_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         Cursor.read(text, "newest")
-
-
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [
-        ("=HYPERLINK(1)", "'=HYPERLINK(1)"),
-        ("+49 30 1", "'+49 30 1"),
-        ("-1+1", "'-1+1"),
-        ("@SUM(A1)", "'@SUM(A1)"),
-        ("\t=1", "'\t=1"),
-        ("\r=1", "'\r=1"),
-        ("\uff1d1", "'\uff1d1"),
-        ("Nordwind = Energie", "Nordwind = Energie"),
-        (-12.5, -12.5),
-        (None, ""),
-    ],
-)
-def test_a_cell_never_begins_a_formula(value: object, shown: object) -> None:
-    assert cell(value) == shown
 
 
 async def test_every_order_goes_through_all_cases_once_page_by_page(database: Database) -> None:

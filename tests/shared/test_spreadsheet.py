@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from shared.spreadsheet import cell, rows
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+49 30", "-2", "@SUM(A1)", "\t=1", "\r=1", "\n=1"])
+@pytest.mark.parametrize("text", ["=1+1", "+49 30", "-2", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\uff1d1"])
 def test_what_a_spreadsheet_would_run_is_kept_as_text(text: str) -> None:
     assert cell(text) == f"'{text}"
 

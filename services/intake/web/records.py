@@ -9,7 +9,6 @@ from services.intake.store.pipeline import CaseRow, ExportedCase
 from shared.contracts.intake import Campaign, Company
 from shared.questionnaire import load, versions
 
-STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", *"\uff1d\uff0b\uff0d\uff20")
 NO_SCORES = {axis: {"value": None, "low": None, "high": None} for axis in ("continuity", "execution")}
 
 
@@ -65,16 +64,9 @@ def columns() -> tuple[str, ...]:
 
 
 def flat(record: dict[str, Any]) -> list[object]:
-    """A record's values in the order of the columns, safe to open in a spreadsheet."""
+    """A record's values in the order of the columns."""
     values = dict(_leaves(record))
-    return [cell(values.get(column)) for column in columns()]
-
-
-def cell(value: object) -> object:
-    """A value for a CSV cell: text that a spreadsheet would take for a formula gets an apostrophe before it."""
-    if value is None:
-        return ""
-    return f"'{value}" if isinstance(value, str) and value.startswith(STARTS_A_FORMULA) else value
+    return [values.get(column) for column in columns()]
 
 
 def _leaves(record: dict[str, Any], path: str = "") -> Iterator[tuple[str, object]]:

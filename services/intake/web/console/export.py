@@ -1,7 +1,5 @@
 """Everything the pipeline shows, to take along: as CSV for spreadsheets and as JSON for programs."""
 
-import csv
-import io
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
@@ -16,11 +14,11 @@ from services.intake.web.console.staff import Sales, database_of
 from services.intake.web.records import columns, flat, record
 from shared import audit
 from shared.postgres import Database
+from shared.spreadsheet import BYTE_ORDER_MARK, rows
 
 router = APIRouter()
 
 BATCH = 500
-BYTE_ORDER_MARK = "\ufeff"
 
 
 @router.get("/export.{kind}")
@@ -53,15 +51,9 @@ async def _batches(database: Database, asked: Asked) -> AsyncIterator[list[dict[
 
 
 async def _as_csv(batches: AsyncIterator[list[dict[str, Any]]]) -> AsyncIterator[str]:
-    text = io.StringIO()
-    writer = csv.writer(text)
-    text.write(BYTE_ORDER_MARK)
-    writer.writerow(columns())
+    yield BYTE_ORDER_MARK + rows([columns()])
     async for batch in batches:
-        writer.writerows(map(flat, batch))
-        yield text.getvalue()
-        text.seek(0)
-        text.truncate()
+        yield rows(map(flat, batch))
 
 
 async def _as_json(batches: AsyncIterator[list[dict[str, Any]]]) -> AsyncIterator[bytes]:

@@ -13,6 +13,7 @@ from services.recommendation.store import report as reports
 from services.recommendation.store.report import Asked, Judged
 from services.recommendation.web.callers import AccountManager
 from services.recommendation.web.reporting import Wanted
+from shared import audit
 from shared.contracts.recommendation import Model
 from shared.pages import Pages
 from shared.postgres import Database
@@ -73,10 +74,14 @@ async def report(
 async def export(request: Request, staff: AccountManager, wanted: Wanted) -> StreamingResponse:
     """The decisions as a table for spreadsheets."""
     database: Database = request.app.state.database
+    now = datetime.now(UTC)
+    async with database.transaction() as connection:
+        acted = {"filters": sorted(name for name, value in vars(wanted).items() if value)}
+        await audit.record(connection, "decisions_exported", staff.id, now, acted, actor=staff.id)
     return StreamingResponse(
         _table(database, wanted.asked),
         media_type="text/csv; charset=utf-8",
-        headers={"content-disposition": f'attachment; filename="decisions-{datetime.now(UTC):%Y-%m-%d}.csv"'},
+        headers={"content-disposition": f'attachment; filename="decisions-{now:%Y-%m-%d}.csv"'},
     )
 
 
