@@ -157,16 +157,17 @@ async def _timed(transport: httpx2.ASGITransport, settings: Settings, database: 
                 await connection.fetchrow(BARE, next(some))
 
         return [
-            await _line("bare read of a case", bare),
-            await _line("a case", lambda: page(f"/reviews/{next(some)}")),
-            await _line("the queue", lambda: page("/reviews/")),
-            await _line("decided cases", lambda: page("/reviews/?state=approved")),
-            await _line("one's own cases", lambda: page("/reviews/?tab=mine")),
-            await _line("the blueprint as JSON", lambda: page(f"/api/recommendation/intakes/{next(some)}/blueprint")),
+            await line("bare read of a case", bare),
+            await line("a case", lambda: page(f"/reviews/{next(some)}")),
+            await line("the queue", lambda: page("/reviews/")),
+            await line("decided cases", lambda: page("/reviews/?state=approved")),
+            await line("one's own cases", lambda: page("/reviews/?tab=mine")),
+            await line("the blueprint as JSON", lambda: page(f"/api/recommendation/intakes/{next(some)}/blueprint")),
         ]
 
 
-async def _line(name: str, work: Callable[[], Awaitable[None]]) -> str:
+async def line(name: str, work: Callable[[], Awaitable[None]]) -> str:
+    """How long the work takes, done again and again after a warm-up."""
     seconds = []
     for number in range(REQUESTS + REQUESTS // 10):
         began = time.perf_counter()

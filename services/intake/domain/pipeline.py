@@ -1,7 +1,7 @@
 """How the pipeline is looked at: what is asked for, in which order, and what can hold a case up."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Literal, Self, TypeAlias, get_args
 from urllib.parse import urlencode
 from uuid import UUID
@@ -31,7 +31,7 @@ OPEN: tuple[State, ...] = (
     "released",
     "expired",
 )
-EXPIRES_SOON_DAYS = 3
+EXPIRES_SOON = timedelta(days=3)
 
 
 def _owner(owner: str) -> str:

@@ -10,6 +10,9 @@ alter table intake
 update intake set state_since = coalesce(
     (select max(at) from timeline where timeline.intake_id = intake.id), submitted_at);
 alter table intake alter state_since set not null;
+create index intake_waiting on intake (state, state_since, id);
+create index intake_submitted on intake (submitted_at desc, id desc);
+drop index intake_recent;
 
 -- Each time a case came into somebody's hands. `instead_of` was meant to have it and is away.
 create table ownership (

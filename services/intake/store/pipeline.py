@@ -7,7 +7,7 @@ from uuid import UUID
 
 import asyncpg
 
-from services.intake.domain.pipeline import EXPIRES_SOON_DAYS, OPEN, Asked, Block, Cursor, Sort, State
+from services.intake.domain.pipeline import EXPIRES_SOON, OPEN, Asked, Block, Cursor, Sort, State
 from services.intake.store.intakes import MOST_ASKS
 from shared.contracts.intake import Answer, Channel, Company
 from shared.postgres import Connection, rows_affected
@@ -72,101 +72,116 @@ _ORDERS: dict[Sort, tuple[str, str, str]] = {
     "company": ("company_name", "asc", "text"),
 }
 
-_CASES = f"""
-    select * from (
-        select intake.*, revision.company, revision.questionnaire, revision.answers,
-            casefold(coalesce(revision.company ->> 'name', '') collate pg_unicode_fast) as company_name,
-            array_remove(array[
-                case when intake.asked_again >= $2 and intake.ask_again_at is not null then 'stuck' end,
-                case when intake.id in (select aggregate_id from dead_letter where dead_letter.state = 'open')
-                    then 'unreadable' end,
-                case intake.state
-                    when 'proposed' then 'review'
-                    when 'returned' then 'question'
-                    when 'approved' then 'release'
-                    when 'overridden' then 'release'
-                    when 'expired' then 'expired'
-                    when 'released' then
-                        case when intake.asked_at > coalesce(intake.replied_at, '-infinity') then 'asked'
-                            when intake.opened_at is null then 'unopened' end
-                end,
-                case when intake.state = 'released'
-                    and intake.link_expires_at < $1::timestamptz + interval '{EXPIRES_SOON_DAYS} days'
-                    then 'expiring' end,
-                case when intake.owner is null and intake.state = any($3::text[]) then 'nobody' end
-            ], null) as blocks
-        from intake
+_COLUMNS = """
+    intake.id, intake.state, intake.state_since, intake.revision, intake.channel, intake.submitted_at, contact_name,
+    contact_email, intake.owner, intake.assignee, intake.link_expires_at, revision.company,
+    casefold(coalesce(revision.company ->> 'name', '') collate pg_unicode_fast) as company_name,
+    array_remove(array[
+        case when intake.asked_again >= $2 and intake.ask_again_at is not null then 'stuck' end,
+        case when intake.id in (select aggregate_id from dead_letter where dead_letter.state = 'open')
+            then 'unreadable' end,
+        case intake.state
+            when 'proposed' then 'review'
+            when 'returned' then 'question'
+            when 'approved' then 'release'
+            when 'overridden' then 'release'
+            when 'expired' then 'expired'
+            when 'released' then
+                case when intake.asked_at > coalesce(intake.replied_at, '-infinity') then 'asked'
+                    when intake.opened_at is null then 'unopened' end
+        end,
+        case when intake.state = 'released' and intake.link_expires_at < $1::timestamptz then 'expiring' end,
+        case when intake.owner is null and intake.state = any($3::text[]) then 'nobody' end
+    ], null) as blocks
+"""
+
+_NAMED = """
+    select found.*, owning.name as owner_name, reviewing.name as assignee_name from found
+        left join staff as owning on owning.id = found.owner
+        left join staff as reviewing on reviewing.id = found.assignee
+"""
+
+_CONDITIONS = {
+    "state": "intake.state = any({}::text[])",
+    "owner": "intake.owner = {}::uuid",
+    "channel": "intake.channel = {}",
+    "industry": "revision.company ->> 'industry' = {}",
+    "headcount": "revision.company ->> 'headcount' = {}",
+    "age": "intake.state_since <= {}::timestamptz",
+    "q": """
+        not exists (
+            select from unnest({}::text[]) as word
+            where strpos(
+                casefold(
+                    concat_ws(' ', revision.company ->> 'name', contact_name, contact_email, intake.id)
+                    collate pg_unicode_fast
+                ), word
+            ) = 0
+        )
+    """,
+}
+
+
+def _cases(asked: Asked) -> tuple[str, list[object]]:
+    """The query for the cases asked for, and its values: only what is asked for costs anything."""
+    filters = asked.filters
+    wanted: dict[str, object] = {name: value for name, value in filters.set.items() if name in _CONDITIONS}
+    wanted |= {"state": list(filters.states)} if filters.state else {}
+    wanted |= {"age": asked.now - timedelta(days=int(filters.age))} if filters.age else {}
+    wanted |= {"q": filters.words} if filters.q else {}
+    values: list[object] = [asked.now + EXPIRES_SOON, MOST_ASKS, list(OPEN)]
+    conditions = ["true"]
+    if filters.owner == "nobody":
+        conditions.append("intake.owner is null")
+        del wanted["owner"]
+    elif filters.owner:
+        wanted["owner"] = asked.owner
+    for name, value in wanted.items():
+        values.append(value)
+        conditions.append(_CONDITIONS[name].format(f"${len(values)}"))
+    query = f"""
+        select {_COLUMNS} from intake
             left join revision on revision.intake_id = intake.id and revision.revision = intake.revision
-        where intake.state = any($4::text[])
-            and ($5::uuid is null or intake.owner = $5) and not ($6 and intake.owner is not null)
-            and ($7 = '' or intake.channel = $7)
-            and ($8 = '' or revision.company ->> 'industry' = $8)
-            and ($9 = '' or revision.company ->> 'headcount' = $9)
-            and ($10::timestamptz is null or intake.state_since <= $10)
-            and not exists (
-                select from unnest($12::text[]) as word
-                where strpos(
-                    casefold(
-                        concat_ws(' ', revision.company ->> 'name', contact_name, contact_email, intake.id)
-                        collate pg_unicode_fast
-                    ), word
-                ) = 0
-            )
-    ) as matching
-    where $11 = '' or ($11 = 'any' and cardinality(blocks) > 0) or $11 = any(blocks)
-"""  # noqa: S608 - nothing in it is given
-
-
-def _values(asked: Asked) -> tuple[object, ...]:
-    filters, now = asked.filters, asked.now
-    return (
-        now,
-        MOST_ASKS,
-        list(OPEN),
-        list(filters.states),
-        asked.person
-        if filters.owner == "mine"
-        else UUID(filters.owner)
-        if filters.owner not in ("", "nobody")
-        else None,
-        filters.owner == "nobody",
-        filters.channel,
-        filters.industry,
-        filters.headcount,
-        now - timedelta(days=int(filters.age)) if filters.age else None,
-        filters.blocked,
-        filters.words,
-    )
+        where {" and ".join(conditions)}
+    """  # noqa: S608 - literals
+    if filters.blocked == "any":
+        query = f"select * from ({query}) as one where cardinality(blocks) > 0"  # noqa: S608 - literals
+    elif filters.blocked:
+        values.append(filters.blocked)
+        query = f"select * from ({query}) as one where ${len(values)} = any(blocks)"  # noqa: S608 - literals
+    return query, values
 
 
 async def counts(connection: Connection, asked: Asked) -> dict[State, int]:
     """How many cases each state has, of those asked for in whatever state."""
-    anywhere = replace(asked, filters=asked.filters.model_copy(update={"state": ""}))
+    query, values = _cases(replace(asked, filters=asked.filters.model_copy(update={"state": ""})))
     rows = await connection.fetch(
-        f"select state, count(*) as count from ({_CASES}) as found group by state",  # noqa: S608 - literals
-        *_values(anywhere),
+        f"select state, count(*) as count from ({query}) as found group by state",  # noqa: S608 - literals
+        *values,
     )
     return {row["state"]: row["count"] for row in rows}
 
 
 async def count(connection: Connection, asked: Asked) -> int:
     """How many cases are asked for."""
-    found: int = await connection.fetchval(f"select count(*) from ({_CASES}) as found", *_values(asked))  # noqa: S608 - literals
-    return found
+    return sum(number for state, number in (await counts(connection, asked)).items() if state in asked.filters.states)
 
 
 async def board(connection: Connection, asked: Asked, most: int) -> dict[State, list[CaseRow]]:
     """The cases that have waited longest in each state, at most so many of each."""
+    query, values = _cases(asked)
+    states, limit = f"${len(values) + 1}", f"${len(values) + 2}"
     rows = await connection.fetch(
         f"""
-        select ranked.*, owning.name as owner_name, reviewing.name as assignee_name from (
-            select *, row_number() over (partition by state order by state_since, id) as place from ({_CASES}) as found
-        ) as ranked
-            left join staff as owning on owning.id = ranked.owner
-            left join staff as reviewing on reviewing.id = ranked.assignee
-        where place <= $13 order by state, place
+        with found as (
+            select top.* from unnest({states}::text[]) as wanted cross join lateral (
+                select * from ({query}) as one where one.state = wanted order by state_since, id limit {limit}
+            ) as top
+        )
+        {_NAMED} order by found.state_since, found.id
         """,  # noqa: S608 - literals
-        *_values(asked),
+        *values,
+        list(asked.filters.states),
         most,
     )
     columns: dict[State, list[CaseRow]] = {}
@@ -177,34 +192,44 @@ async def board(connection: Connection, asked: Asked, most: int) -> dict[State, 
 
 async def page(connection: Connection, asked: Asked, after: Cursor | None, most: int) -> list[CaseRow]:
     """The cases after a cursor, in the order asked for."""
-    return [CaseRow(**_case(row)) for row in await _page(connection, asked, after, most)]
+    query, values = _page(asked, after, most)
+    rows = await connection.fetch(f"with found as ({query}) {_NAMED} {_order(asked)}", *values)
+    return [CaseRow(**_case(row)) for row in rows]
 
 
 async def exported(connection: Connection, asked: Asked, after: Cursor | None, most: int) -> list[ExportedCase]:
     """The cases after a cursor with all that is known of them, in the order asked for."""
-    return [_exported(row) for row in await _page(connection, asked, after, most)]
-
-
-async def _page(connection: Connection, asked: Asked, after: Cursor | None, most: int) -> list[asyncpg.Record]:
-    column, direction, kind = _ORDERS[asked.filters.sort]
-    beyond = "<" if direction == "desc" else ">"
-    rows: list[asyncpg.Record] = await connection.fetch(
+    query, values = _page(asked, after, most)
+    rows = await connection.fetch(
         f"""
-        select paged.*, owning.name as owner_name, reviewing.name as assignee_name from (
-            select * from ({_CASES}) as found
-            where $13::{kind} is null or ({column}, id) {beyond} ($13, $14::uuid)
-            order by {column} {direction}, id {direction} limit $15
-        ) as paged
-            left join staff as owning on owning.id = paged.owner
-            left join staff as reviewing on reviewing.id = paged.assignee
-        order by paged.{column} {direction}, paged.id {direction}
+        with found as ({query}), named as ({_NAMED})
+        select found.*, intake.language, intake.campaign, intake.assessment, intake.opened_at, revision.questionnaire,
+            revision.answers
+        from named as found join intake on intake.id = found.id
+            left join revision on revision.intake_id = found.id and revision.revision = found.revision
+        {_order(asked)}
         """,  # noqa: S608 - literals
-        *_values(asked),
-        None if after is None else after.key,
-        None if after is None else after.id,
-        most,
+        *values,
     )
-    return rows
+    return [_exported(row) for row in rows]
+
+
+def _order(asked: Asked) -> str:
+    column, direction, _ = _ORDERS[asked.filters.sort]
+    return f"order by found.{column} {direction}, found.id {direction}"
+
+
+def _page(asked: Asked, after: Cursor | None, most: int) -> tuple[str, list[object]]:
+    query, values = _cases(asked)
+    column, direction, kind = _ORDERS[asked.filters.sort]
+    beyond = ""
+    if after is not None:
+        values += [after.key, after.id]
+        sign = "<" if direction == "desc" else ">"
+        beyond = f"where ({column}, id) {sign} (${len(values) - 1}::{kind}, ${len(values)}::uuid)"
+    values.append(most)
+    query = f"select * from ({query}) as found {beyond} {_order(asked)} limit ${len(values)}"  # noqa: S608 - literals
+    return query, values
 
 
 _PLAIN = (
