@@ -10,7 +10,6 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from uuid_utils.compat import uuid7
 
 from services.intake import handlers
-from services.intake.domain.drafts import LINK
 from services.intake.domain.invitations import InvitationForm
 from services.intake.domain.pipeline import Asked, Cursor, Filters
 from services.intake.domain.submission import (
@@ -24,7 +23,7 @@ from services.intake.domain.submission import (
 from services.intake.handlers import prospects
 from services.intake.store import intakes, invitations, pipeline
 from services.intake.web.records import summary
-from shared.access import Principal, link_token, requires
+from shared.access import Principal, requires
 from shared.contracts.intake import Company
 from shared.postgres import Database
 from shared.questionnaire import load
@@ -196,10 +195,9 @@ async def invite(request: Request, caller: Sales) -> Response:
         async def work() -> tuple[int, dict[str, Any]]:
             found = await prospects.known_of(connection, form.company.name, form.contact.email)
             draft = await prospects.invite(connection, form.values, form.campaign, caller.id, by_mail=form.send)
-            token = link_token(settings.link_secret.get_secret_value(), LINK, draft.id)
             return 201, {
                 "invitation_id": str(draft.id),
-                "link": f"{settings.public_url.rstrip('/')}/q/{token}",
+                "link": prospects.link_of(settings, draft.id),
                 "expires_at": draft.expires_at.isoformat(),
                 "duplicates": [
                     {

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from uuid_utils.compat import uuid7
 
@@ -20,15 +20,15 @@ from services.intake.domain.submission import MAX_TEXT, ConsentForm
 from services.intake.handlers.prospects import accept, known_of
 from services.intake.store import calls as stored
 from services.intake.store import cases, drafts
-from services.intake.web.console.staff import Sales
+from services.intake.web.console.staff import Sales, database_of, page, see
 from services.intake.web.questionnaire.draft import not_this_form, posted
 from services.intake.web.questionnaire.steps import MAX_SEQ, SEQ, seq_of
 from services.intake.web.questionnaire.wording import answered, asked_back, headcounts, industries
 from shared.access import Principal
 from shared.contracts.assessment import Assessment
 from shared.language import gettext_noop
-from shared.pages import Pages, language_of
-from shared.postgres import Connection, Database
+from shared.pages import language_of
+from shared.postgres import Connection
 from shared.questionnaire import load
 from shared.service import Problem, read_json
 from shared.service.preview import NoPreview, preview
@@ -36,7 +36,7 @@ from shared.service.preview import NoPreview, preview
 router = APIRouter(prefix="/calls")
 
 PAGE = 50
-GO, SAVE, SEND, CONSENT_FIELD, SEEN = "go", "save", "send", "consent", "seen"
+GO, SEND, CONSENT_FIELD, SEEN = "go", "send", "consent", "seen"
 AGREED = gettext_noop("Ask whether we may keep their answers, and tick the box when they have said yes.")
 LOOK_FIRST = gettext_noop("Look at what is there of this company already, then send once more if this is a new case.")
 
@@ -77,10 +77,8 @@ async def overview(request: Request, staff: Sales, whose: str = "mine", before: 
     """The calls that were not sent in yet, latest first: one's own, or everybody's."""
     if whose not in ("mine", "all"):
         raise Problem(404, gettext_noop("There is no such list"), gettext_noop("Go back to the calls and choose one."))
-    database: Database = request.app.state.database
-    pages: Pages = request.app.state.pages
     questions = [question.id for question in load().questions]
-    async with database.connection() as connection:
+    async with database_of(request).connection() as connection:
         rows = await stored.open_calls(
             connection,
             questions,
@@ -89,9 +87,9 @@ async def overview(request: Request, staff: Sales, whose: str = "mine", before: 
             limit=PAGE,
             now=datetime.now(UTC),
         )
-    return pages.render(
+    return page(
         request,
-        "console/calls.html",
+        "calls.html",
         staff=staff,
         rows=rows,
         whose=whose,
@@ -112,10 +110,9 @@ async def start(request: Request, staff: Sales) -> Response:
         name = calls.kept("company_name", form.get("company_name", ""), draft.questionnaire)
     except NotKept as refusal:
         raise Problem(422, gettext_noop("That could not be kept"), str(refusal)) from refusal
-    database: Database = request.app.state.database
-    async with database.transaction() as connection:
+    async with database_of(request).transaction() as connection:
         await drafts.add(connection, replace(draft, entries={"company_name": Entry(name, 1)} if name else {}))
-    return RedirectResponse(f"/console/calls/{draft.id}", 303)
+    return see(f"calls/{draft.id}")
 
 
 @router.get("/script.js")
@@ -128,11 +125,10 @@ async def script(staff: Sales) -> Response:
 @router.get("/{call_id:uuid}")
 async def call(request: Request, call_id: UUID, staff: Sales) -> Response:
     """One call: everything that can be asked, and what the answers so far come to."""
-    database: Database = request.app.state.database
-    async with database.connection() as connection:
+    async with database_of(request).connection() as connection:
         draft = await _open(connection, call_id)
     if draft.sent_at is not None:
-        return RedirectResponse(f"/console/{call_id}", 303)
+        return see(f"{call_id}")
     return await _page(request, staff, draft, Attempt())
 
 
@@ -140,17 +136,15 @@ async def call(request: Request, call_id: UUID, staff: Sales) -> Response:
 async def keep(request: Request, call_id: UUID, staff: Sales) -> Response:
     """Keep what the page's form holds, and send it in where that was asked for."""
     form = await posted(request)
-    database: Database = request.app.state.database
-    async with database.transaction() as connection:
+    async with database_of(request).transaction() as connection:
         draft = await _open(connection, call_id, for_update=True)
         if draft.sent_at is not None:
-            return RedirectResponse(f"/console/{call_id}", 303)
+            return see(f"{call_id}")
         fields = calls.fields(draft.questionnaire)
         if not form.keys() <= {GO, CONSENT_FIELD, SEEN, *fields, *(SEQ + one for one in fields)}:
             raise not_this_form()
         draft, attempt = await _kept(connection, draft, fields, form)
-        is_sending = form.get(GO) == SEND
-        if is_sending and not attempt.errors:
+        if form.get(GO) == SEND and not attempt.errors:
             attempt = await _why_not_yet(connection, draft, form)
             if not attempt.errors:
                 await accept(
@@ -160,10 +154,10 @@ async def keep(request: Request, call_id: UUID, staff: Sales) -> Response:
                     author=staff.id if staff.is_person else None,
                 )
                 await _hand_over_notes(connection, draft, staff)
-                return RedirectResponse(f"/console/{call_id}", 303)
+                return see(f"{call_id}")
     if attempt.errors:
         return await _page(request, staff, draft, attempt)
-    return RedirectResponse(f"/console/calls/{call_id}", 303)
+    return see(f"calls/{call_id}")
 
 
 async def _hand_over_notes(connection: Connection, draft: Draft, staff: Principal) -> None:
@@ -207,8 +201,7 @@ async def _why_not_yet(connection: Connection, draft: Draft, form: Mapping[str, 
 async def save(request: Request, call_id: UUID, staff: Sales) -> Response:
     """Keep each field whose seq is higher than the stored one. The reply holds what is stored of all of them."""
     given, _ = await read_json(request, GivenEntries)
-    database: Database = request.app.state.database
-    async with database.transaction() as connection:
+    async with database_of(request).transaction() as connection:
         draft = await _open(connection, call_id, for_update=True)
         if draft.sent_at is not None:
             raise Problem(409, "Sent already", "A colleague has sent this call in. Open the case to go on.")
@@ -241,36 +234,33 @@ async def save(request: Request, call_id: UUID, staff: Sales) -> Response:
 @router.get("/{call_id:uuid}/scores")
 async def scores(request: Request, call_id: UUID, staff: Sales) -> HTMLResponse:
     """What the answers so far come to. Where assessment does not answer, only that is said, and the figures stay."""
-    database: Database = request.app.state.database
-    pages: Pages = request.app.state.pages
-    async with database.connection() as connection:
+    async with database_of(request).connection() as connection:
         draft = await _open(connection, call_id)
     shown = await _scores(request, draft)
-    headers = {} if shown["assessment"] else {"HX-Retarget": "#scores-state", "HX-Reswap": "outerHTML"}
-    template = "console/scores.html" if shown["assessment"] else "console/no-scores.html"
-    return pages.render(request, template, headers=headers, call=draft, is_behind=True, **shown)
+    if shown["assessment"]:
+        return page(request, "scores.html", call=draft, **shown)
+    response = page(request, "no-scores.html", call=draft, is_behind=True)
+    response.headers.update({"HX-Retarget": "#scores-state", "HX-Reswap": "outerHTML"})
+    return response
 
 
 @router.get("/{call_id:uuid}/known")
 async def known(request: Request, call_id: UUID, staff: Sales) -> HTMLResponse:
     """What is there already of the company that was named."""
-    database: Database = request.app.state.database
-    pages: Pages = request.app.state.pages
-    async with database.connection() as connection:
+    async with database_of(request).connection() as connection:
         draft = await _open(connection, call_id)
         found = await _known_of(connection, draft)
-    return pages.render(request, "console/known.html", call=draft, known=found)
+    return page(request, "known.html", call=draft, known=found)
 
 
 @router.post("/{call_id:uuid}/discard")
 async def discard(request: Request, call_id: UUID, staff: Sales) -> Response:
     """Delete a call that was not sent in, with all that was typed."""
-    database: Database = request.app.state.database
-    async with database.transaction() as connection:
+    async with database_of(request).transaction() as connection:
         draft = await _open(connection, call_id, for_update=True)
         if draft.sent_at is None:
             await drafts.forget(connection, call_id)
-    return RedirectResponse("/console/calls/", 303)
+    return see("calls/")
 
 
 async def _open(connection: Connection, call_id: UUID, *, for_update: bool = False) -> Draft:
@@ -317,15 +307,13 @@ def _words(request: Request, draft: Draft, one: str, value: str) -> str:
 async def _page(request: Request, staff: Principal, draft: Draft, attempt: Attempt) -> HTMLResponse:
     fields = calls.fields(draft.questionnaire)
     language = language_of(request)
-    database: Database = request.app.state.database
-    pages: Pages = request.app.state.pages
     found = attempt.found
     if not attempt.errors:
-        async with database.connection() as connection:
+        async with database_of(request).connection() as connection:
             found = await _known_of(connection, draft)
-    return pages.render(
+    return page(
         request,
-        "console/call.html",
+        "call.html",
         status=409 if attempt.theirs else 422 if attempt.errors else 200,
         staff=staff,
         call=draft,

@@ -1,28 +1,28 @@
 """Personal links: made for a prospect with what is known in place, sent, taken back, and where each stands."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Collection, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse
 from pydantic import ValidationError
 
-from services.intake.domain.drafts import CHOOSE, LINK, Draft
+from services.intake.domain.drafts import CHOOSE, Draft
 from services.intake.domain.duplicates import Known
 from services.intake.domain.invitations import InvitationForm, NotOpen, UnknownInvitation
 from services.intake.domain.submission import MAX_TEXT
 from services.intake.handlers import prospects
 from services.intake.store import drafts, invitations, mail
 from services.intake.web.console.mail import STATES
-from services.intake.web.console.staff import Sales
+from services.intake.web.console.staff import Sales, database_of, page, see
 from services.intake.web.questionnaire.draft import not_this_form, posted
 from services.intake.web.questionnaire.wording import headcounts, industries
-from shared.access import Principal, link_token
+from shared.access import Principal
 from shared.language import gettext_noop
-from shared.pages import Pages, language_of
-from shared.postgres import Connection, Database
+from shared.pages import language_of
+from shared.postgres import Connection
 from shared.questionnaire import load
 from shared.service import Problem, Settings
 
@@ -46,12 +46,6 @@ NEEDS_ADDRESS = gettext_noop("Write the e-mail address to send the link to, or m
 LOOK_FIRST = gettext_noop("Look at what is there of this company already, then go on if this is another matter.")
 
 
-def link_of(request: Request, draft_id: UUID) -> str:
-    """The whole address of a personal link, worked out each time."""
-    settings: Settings = request.app.state.settings
-    return f"{settings.public_url.rstrip('/')}/q/{link_token(settings.link_secret.get_secret_value(), LINK, draft_id)}"
-
-
 @router.get("/")
 async def overview(request: Request, staff: Sales, whose: str = "mine", before: datetime | None = None) -> HTMLResponse:
     """The personal links, latest first, and how far each prospect has come: one's own, or everybody's."""
@@ -59,15 +53,13 @@ async def overview(request: Request, staff: Sales, whose: str = "mine", before: 
         raise Problem(
             404, gettext_noop("There is no such list"), gettext_noop("Go back to the invitations and choose one.")
         )
-    database: Database = request.app.state.database
-    pages: Pages = request.app.state.pages
-    async with database.connection() as connection:
+    async with database_of(request).connection() as connection:
         rows = await invitations.page(
             connection, made_by=staff.id if whose == "mine" else None, before=before, limit=PAGE
         )
-    return pages.render(
+    return page(
         request,
-        "console/invitations.html",
+        "invitations.html",
         staff=staff,
         rows=rows,
         whose=whose,
@@ -79,8 +71,7 @@ async def overview(request: Request, staff: Sales, whose: str = "mine", before: 
 @router.get("/new")
 async def begin(request: Request, staff: Sales, call: UUID | None = None) -> HTMLResponse:
     """The form for a new link, with what a call has brought in place."""
-    database: Database = request.app.state.database
-    async with database.connection() as connection:
+    async with database_of(request).connection() as connection:
         taken_down = None if call is None else await _call(connection, call)
     known = {} if taken_down is None else {field: taken_down.entry(field).value for field in FIELDS}
     return _form(request, staff, taken_down, known)
@@ -93,8 +84,7 @@ async def make(request: Request, staff: Sales) -> Response:
     if not form.keys() <= {GO, CALL, SEEN, *FIELDS}:
         raise not_this_form()
     by_mail = form.get(GO) == SEND
-    database: Database = request.app.state.database
-    async with database.transaction() as connection:
+    async with database_of(request).transaction() as connection:
         taken_down = await _call(connection, _uuid(form[CALL])) if form.get(CALL) else None
         invitation, errors = _read(form, taken_down)
         if by_mail and not form.get("contact_email", "").strip():
@@ -111,29 +101,27 @@ async def make(request: Request, staff: Sales) -> Response:
                 draft = await prospects.invite(
                     connection, invitation.values, invitation.campaign, staff.id, by_mail=by_mail
                 )
-                return RedirectResponse(f"/console/invitations/{draft.id}", 303)
+                return see(f"invitations/{draft.id}")
     return _form(request, staff, taken_down, form, errors=errors, found=found)
 
 
 @router.get("/{draft_id:uuid}")
 async def invitation(request: Request, draft_id: UUID, staff: Sales) -> HTMLResponse:
     """One personal link: where it leads, where it stands, and what was mailed."""
-    database: Database = request.app.state.database
-    pages: Pages = request.app.state.pages
     settings: Settings = request.app.state.settings
-    async with database.connection() as connection:
+    async with database_of(request).connection() as connection:
         found = await invitations.find(connection, draft_id)
         if found is None:
             raise _unknown()
         draft = await drafts.find(connection, draft_id)
         messages = await mail.of(connection, draft_id)
-    return pages.render(
+    return page(
         request,
-        "console/invitation.html",
+        "invitation.html",
         staff=staff,
         invitation=found,
         campaign=draft and draft.campaign,
-        link=link_of(request, draft_id),
+        link=prospects.link_of(settings, draft_id),
         total=len(load().questions),
         mail_states=STATES,
         has_server=settings.smtp_url is not None,
@@ -144,25 +132,23 @@ async def invitation(request: Request, draft_id: UUID, staff: Sales) -> HTMLResp
 @router.post("/{draft_id:uuid}/remind")
 async def remind(request: Request, draft_id: UUID, staff: Sales) -> Response:
     """Send the link, or a reminder of it."""
-    database: Database = request.app.state.database
-    async with database.transaction() as connection:
+    async with database_of(request).transaction() as connection:
         found = await invitations.find(connection, draft_id)
         if found is not None and not found.email:
             raise Problem(422, gettext_noop("There is no address to send it to"), gettext_noop("Hand the link over."))
         await _change(prospects.remind(connection, draft_id))
-    return RedirectResponse(f"/console/invitations/{draft_id}", 303)
+    return see(f"invitations/{draft_id}")
 
 
 @router.post("/{draft_id:uuid}/revoke")
 async def revoke(request: Request, draft_id: UUID, staff: Sales) -> Response:
     """Let the link open nothing any more."""
-    database: Database = request.app.state.database
-    async with database.transaction() as connection:
+    async with database_of(request).transaction() as connection:
         await _change(prospects.revoke(connection, draft_id))
-    return RedirectResponse(f"/console/invitations/{draft_id}", 303)
+    return see(f"invitations/{draft_id}")
 
 
-async def _change(step: Any) -> None:
+async def _change(step: Awaitable[None]) -> None:
     try:
         await step
     except UnknownInvitation as unknown:
@@ -234,10 +220,9 @@ def _form(
     found: Collection[Known] = (),
 ) -> HTMLResponse:
     language = language_of(request)
-    pages: Pages = request.app.state.pages
-    return pages.render(
+    return page(
         request,
-        "console/invite.html",
+        "invite.html",
         status=422 if errors else 200,
         staff=staff,
         call=taken_down,

@@ -57,16 +57,21 @@ function tell(key) {
 // What is typed and not yet stored also lies in the browser, so that closing the window loses nothing.
 
 function shelve() {
-  const kept = Object.fromEntries(changed().map((field) => [field, [valueOf(field), Number(seqOf.get(field).value)]]));
-  if (Object.keys(kept).length) localStorage.setItem(shelf, JSON.stringify(kept));
+  const kept = changed().map((field) => ({
+    field,
+    value: valueOf(field),
+    seen: Number(seqOf.get(field).value),
+    unanswered: unanswered.get(field) ?? [],
+  }));
+  if (kept.length) localStorage.setItem(shelf, JSON.stringify(kept));
   else localStorage.removeItem(shelf);
 }
 
 function unshelve() {
-  const kept = JSON.parse(localStorage.getItem(shelf) ?? "{}");
-  for (const [field, [value, seen]] of Object.entries(kept)) {
+  for (const { field, value, seen, unanswered: sent } of JSON.parse(localStorage.getItem(shelf) ?? "[]")) {
     if (!seqOf.has(field) || value === stored.get(field)) continue;
-    if (seen === Number(seqOf.get(field).value)) setValue(field, value);
+    const isMine = seen === Number(seqOf.get(field).value) || sent.includes(stored.get(field));
+    if (isMine) setValue(field, value);
     else settle(field, value, stored.get(field), wordsOf(field));
   }
 }
@@ -151,7 +156,7 @@ function announce(moved) {
 
 function settle(field, mine, theirs, words) {
   if (control(field).type === "textarea") {
-    setValue(field, [theirs, mine].filter(Boolean).join("\n"));
+    setValue(field, mine.includes(theirs) ? mine : [theirs, mine].filter(Boolean).join("\n"));
     note(field, saving.dataset.joined);
     return;
   }
