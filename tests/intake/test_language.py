@@ -206,7 +206,7 @@ async def test_a_draft_keeps_the_language_it_began_in_and_is_sent_with_it(client
         assert reader is not None
         assert reader.language == "eo"
         await send(client, draft)
-        assert await mail.addressee(connection, id_of(draft)) == replace(reader, state="submitted", expires_at=None)
+        assert await mail.addressee(connection, id_of(draft)) == replace(reader, state="submitted")
         payload = await connection.fetchval("select payload from fact where key = $1", id_of(draft))
     assert IntakeSubmitted.model_validate_json(payload).submission.language == "eo"
 

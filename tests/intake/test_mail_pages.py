@@ -18,7 +18,7 @@ from shared.postgres import Database
 from shared.service import Settings, build
 from tests.assessment.archetypes import SAAS_SCALE_UP
 from tests.clients import colleague
-from tests.intake.prospect import begun, form_on, id_of, sent, text_of
+from tests.intake.prospect import NORDWIND, begun, fill, form_on, id_of, send, sent, text_of
 from tests.intake.smtp import Mailbox, mail_server
 
 
@@ -30,32 +30,13 @@ async def mailbox() -> AsyncIterator[Mailbox]:
 
 
 @pytest.fixture
-def posting(mailbox: Mailbox, settings: Settings) -> Settings:
+def settings(mailbox: Mailbox, settings: Settings) -> Settings:
     return Settings(**dict(settings) | {"smtp_url": mailbox.url, "mail_from": "advisor@example.com"})
 
 
 @pytest.fixture
-async def app(posting: Settings) -> AsyncIterator[FastAPI]:
-    app = build(service, posting, worker=False)
-    async with app.router.lifespan_context(app):
-        yield app
-
-
-@pytest.fixture
-def database(app: FastAPI) -> Database:
-    found: Database = app.state.database
-    return found
-
-
-@pytest.fixture
-async def client(app: FastAPI) -> AsyncIterator[AsyncClient]:
-    async with AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://testserver") as client:
-        yield client
-
-
-@pytest.fixture
-async def anna(app: FastAPI, posting: Settings) -> AsyncIterator[AsyncClient]:
-    async with colleague(app, posting, "sales") as client:
+async def anna(app: FastAPI, settings: Settings) -> AsyncIterator[AsyncClient]:
+    async with colleague(app, settings, "sales") as client:
         yield client
 
 
@@ -82,7 +63,7 @@ async def kinds(database: Database) -> dict[str, str]:
 
 
 async def test_a_prospect_stops_midway_gets_the_link_by_mail_and_goes_on_by_it(
-    client: AsyncClient, database: Database, mailbox: Mailbox, posting: Settings, anna: AsyncClient
+    client: AsyncClient, database: Database, mailbox: Mailbox, settings: Settings, anna: AsyncClient
 ) -> None:
     draft = await begun(client)
     step = await client.get(f"{draft}/company")
@@ -95,7 +76,7 @@ async def test_a_prospect_stops_midway_gets_the_link_by_mail_and_goes_on_by_it(
     asked = await client.post(f"{draft}/later", data={"contact_email": "mara@nordwind.example"})
     assert (asked.status_code, asked.headers["location"]) == (303, f"{draft}/later")
     assert "on its way to mara@nordwind.example" in text_of(await client.get(f"{draft}/later"))
-    await send_mail(database, posting)
+    await send_mail(database, settings)
     assert "The link was sent to mara@nordwind.example" in text_of(await client.get(f"{draft}/later"))
     (link,) = re.findall(r"http://testserver(/q/\S+)", mailbox.taken[0].get_content())
     resumed = await client.get(link, follow_redirects=True)
@@ -108,6 +89,9 @@ async def test_a_prospect_stops_midway_gets_the_link_by_mail_and_goes_on_by_it(
     assert "which only the person who asked for it gets" in read
     assert "mara" not in read.lower()
     assert link.removeprefix("/q/") not in read
+    await fill(client, draft, NORDWIND)
+    await send(client, draft)
+    assert "The answers were sent in meanwhile." in text_of(await anna.post(f"{path}/again", follow_redirects=True))
 
 
 async def test_nobody_can_flood_a_mailbox(client: AsyncClient, database: Database) -> None:
@@ -121,14 +105,14 @@ async def test_nobody_can_flood_a_mailbox(client: AsyncClient, database: Databas
 
 
 async def test_a_sent_questionnaire_is_acknowledged_and_a_release_brings_the_document_and_later_a_reminder(
-    client: AsyncClient, database: Database, mailbox: Mailbox, posting: Settings, anna: AsyncClient
+    client: AsyncClient, database: Database, mailbox: Mailbox, settings: Settings, anna: AsyncClient
 ) -> None:
     draft = await sent(client, SAAS_SCALE_UP)
     out = released(draft)
     async with database.transaction() as connection:
         for _ in range(2):
             await events.on_released(connection, out)
-    await send_mail(database, posting)
+    await send_mail(database, settings)
     assert [taken["Subject"] for taken in mailbox.taken] == [
         "Your answers have arrived",
         "Our recommendation for Nordwind Energie",
@@ -154,7 +138,7 @@ async def test_a_sent_questionnaire_is_acknowledged_and_a_release_brings_the_doc
         )
         await events.on_answered(connection, answered)
         await connection.execute("update mail set due_at = now() where state = 'queued'")
-    await send_mail(database, posting)
+    await send_mail(database, settings)
     assert await kinds(database) == {"receipt": "sent", "document": "sent", "document_reminder": "dropped"}
 
 
@@ -173,12 +157,12 @@ async def test_mail_about_what_is_erased_or_was_never_sent_in_is_deleted_with_it
 
 
 async def test_colleagues_read_what_failed_and_send_it_again(
-    client: AsyncClient, database: Database, mailbox: Mailbox, posting: Settings, anna: AsyncClient
+    client: AsyncClient, database: Database, mailbox: Mailbox, settings: Settings, anna: AsyncClient
 ) -> None:
     assert "A message appears here as soon as" in text_of(await anna.get("/console/mail/"))
     draft = await sent(client, SAAS_SCALE_UP)
     mailbox.next_rcpt = ["550 unknown"]
-    await send_mail(database, posting)
+    await send_mail(database, settings)
     listed = await anna.get("/console/mail/?state=failed")
     assert "Answers have arrived Nordwind Energie Not delivered The mail server refuses the address (550)." in text_of(
         listed
@@ -189,7 +173,7 @@ async def test_colleagues_read_what_failed_and_send_it_again(
     assert f"http://testserver{draft}/status" in read.text
     assert (await anna.post(f"{path}/again")).headers["location"] == path
     assert "Waiting" in text_of(await anna.get(path))
-    await send_mail(database, posting)
+    await send_mail(database, settings)
     assert "Send it once more" in text_of(await anna.get(path))
     assert "No message is in this state." in text_of(await anna.get("/console/mail/?state=failed"))
     assert (await anna.get("/console/mail/?state=lost")).status_code == 404
@@ -199,15 +183,16 @@ async def test_colleagues_read_what_failed_and_send_it_again(
 async def test_without_a_mail_server_messages_are_kept_and_every_page_says_so(
     settings: Settings, database: Database
 ) -> None:
-    app = build(service, settings, worker=False)
+    silent = Settings(**dict(settings) | {"smtp_url": None})
+    app = build(service, silent, worker=False)
     async with (
         app.router.lifespan_context(app),
         AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://testserver") as client,
-        colleague(app, settings, "sales") as anna,
+        colleague(app, silent, "sales") as anna,
     ):
         draft = await begun(client)
         await client.post(f"{draft}/later", data={"contact_email": "mara@nordwind.example"})
-        await send_mail(database, settings)
+        await send_mail(database, silent)
         page = await client.get(f"{draft}/later")
         assert "We cannot send mail at the moment" in text_of(page)
         assert f"http://testserver{draft}" in text_of(page)

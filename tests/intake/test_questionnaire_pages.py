@@ -8,7 +8,6 @@ from itertools import pairwise, product
 from uuid import UUID, uuid4
 
 import asyncpg
-import httpx2
 import pytest
 from fastapi import FastAPI
 from httpx2 import AsyncClient
@@ -17,37 +16,16 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from services.intake.app import service
 from services.intake.domain.drafts import MISSING
 from shared.access import link_token
 from shared.postgres import Database
 from shared.questionnaire import UNKNOWN, load
-from shared.service import Settings, build
 from tests.assessment.archetypes import SAAS_SCALE_UP
 from tests.intake.prospect import NORDWIND, SECRET, begun, fill, form_on, id_of, save, send, sent, text_of
 
 CATALOGUE = load()
 
 History = Callable[[UUID], Awaitable[list[tuple[str, int]]]]
-
-
-@pytest.fixture
-async def app(settings: Settings) -> AsyncIterator[FastAPI]:
-    app = build(service, settings, worker=False)
-    async with app.router.lifespan_context(app):
-        yield app
-
-
-@pytest.fixture
-def database(app: FastAPI) -> Database:
-    found: Database = app.state.database
-    return found
-
-
-@pytest.fixture
-async def client(app: FastAPI) -> AsyncIterator[AsyncClient]:
-    async with AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://testserver") as client:
-        yield client
 
 
 @pytest.fixture

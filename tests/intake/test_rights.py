@@ -1,43 +1,18 @@
 """What is held about a prospect: shown, handed out, withdrawn and erased by the personal link alone."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
-import httpx2
-import pytest
-from fastapi import FastAPI
 from httpx2 import AsyncClient
 
 from services.intake import events
-from services.intake.app import service
 from services.intake.domain.drafts import CONSENT
 from services.intake.domain.submission import CONSENT_TEXT
 from services.intake.jobs import erase_forgotten
 from shared.contracts.recommendation import RecommendationProposed
 from shared.postgres import Database
 from shared.questionnaire import load
-from shared.service import Settings, build
 from tests.assessment.archetypes import SAAS_SCALE_UP
 from tests.intake.prospect import NORDWIND, begun, fill, id_of, save, score, sent, text_of
-
-
-@pytest.fixture
-async def app(settings: Settings) -> AsyncIterator[FastAPI]:
-    app = build(service, settings, worker=False)
-    async with app.router.lifespan_context(app):
-        yield app
-
-
-@pytest.fixture
-def database(app: FastAPI) -> Database:
-    found: Database = app.state.database
-    return found
-
-
-@pytest.fixture
-async def client(app: FastAPI) -> AsyncIterator[AsyncClient]:
-    async with AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://testserver") as client:
-        yield client
 
 
 async def test_a_prospect_sees_and_gets_all_that_is_held_and_nothing_that_no_person_has_checked(

@@ -1,18 +1,14 @@
 import asyncio
 import re
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import get_args
 from uuid import UUID
 
-import httpx2
 import pytest
-from fastapi import FastAPI
 from httpx2 import AsyncClient, Response
 
 from services.intake import events, handlers
-from services.intake.app import service
 from services.intake.domain.drafts import KEPT
 from services.intake.domain.promise import answer_due
 from services.intake.domain.submission import CONSENT_TEXT
@@ -30,32 +26,12 @@ from shared.contracts.recommendation import (
 from shared.pages.formats import day
 from shared.postgres import Database
 from shared.questionnaire import UNKNOWN, load
-from shared.service import Settings, build
 from tests.assessment.archetypes import DEADLINE_MIGRATION, SAAS_SCALE_UP, START_UP_MVP
 from tests.intake.prospect import NORDWIND, SECRET, begun, fill, form_on, id_of, save, score, send, sent, text_of
 
 CATALOGUE = load()
 STAFF = UUID(int=7)
 NOW = datetime.now(UTC)
-
-
-@pytest.fixture
-async def app(settings: Settings) -> AsyncIterator[FastAPI]:
-    app = build(service, settings, worker=False)
-    async with app.router.lifespan_context(app):
-        yield app
-
-
-@pytest.fixture
-def database(app: FastAPI) -> Database:
-    found: Database = app.state.database
-    return found
-
-
-@pytest.fixture
-async def client(app: FastAPI) -> AsyncIterator[AsyncClient]:
-    async with AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://testserver") as client:
-        yield client
 
 
 async def test_a_questionnaire_filled_page_by_page_arrives_once_as_it_was_given(

@@ -55,8 +55,8 @@ class Mail:
 class Addressee:
     """Whom a message is for: the intake's contact, or the draft's while it is not sent. Unknown texts are empty.
 
-    `state` is the intake's, None for a draft, which is kept until `expires_at`. `link_id` opens the document that was
-    released last.
+    `state` is the intake's, None for a draft. `expires_at` is the last day to send the draft. `link_id` opens the
+    document that was released last.
     """
 
     name: str

@@ -132,7 +132,7 @@ async def addressee(connection: Connection, about: UUID) -> Addressee | None:
     row = await connection.fetchrow(
         """
         select contact_name as name, contact_email as email, revision.company ->> 'name' as company, state,
-            null::timestamptz as expires_at, (
+            (select expires_at from draft where draft.id = intake.id) as expires_at, (
                 select detail ->> 'link_id' from timeline where timeline.intake_id = intake.id
                     and topic = 'recommendation.released.v1' order by at desc limit 1
             ) as link_id, intake.language
