@@ -29,7 +29,7 @@ OPEN = """
 
 @dataclass(frozen=True)
 class Waiting:
-    """Something about a case that waits for its host, who has it in hand or released its document.
+    """Something about a case and its document that waits for its host, who has it in hand or released it.
 
     A question is due from the day it was asked.
     """
@@ -149,13 +149,13 @@ async def waiting(
     """At most a page of what is due, or will be later, longest due first; `after` is the last on the page before."""
     rows = await connection.fetch(
         f"""
-        select intake_id, kind, due_on, company ->> 'name' as company, state, proposal.model,
+        select intake_id, kind, due_on, company ->> 'name' as company, state, released.model,
             coalesce(assignee, released_by) as host, coalesce(assignee_name, released_by_name) as host_name
         from ({OPEN}) waits
             join review_case using (intake_id)
             join proposal using (intake_id, revision)
             cross join lateral (
-                select released_by, released_by_name from document last
+                select released_by, released_by_name, model from document last
                 where last.intake_id = waits.intake_id order by number desc limit 1
             ) released
         where (due_on > $1) = $2 and ($3::uuid is null or coalesce(assignee, released_by) = $3)

@@ -1,5 +1,6 @@
 """What has passed between a case and its client since the release."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -7,7 +8,8 @@ from services.recommendation.domain import release as rules
 from services.recommendation.domain.booking import Call
 from services.recommendation.domain.outcome import FollowUp, Recorded
 from services.recommendation.domain.release import Answer, Reply
-from services.recommendation.store import calls, documents, outcomes
+from services.recommendation.store import calls, outcomes
+from services.recommendation.store.documents import Shelf
 from shared.postgres import Connection
 
 
@@ -26,9 +28,8 @@ class Since:
         return bool(self.thread) and isinstance(self.thread[-1], Answer)
 
 
-async def since_release(connection: Connection, intake_id: UUID) -> Since:
-    """All that has passed about a case."""
-    shelf = await documents.shelf(connection, intake_id)
+async def since_release(connection: Connection, intake_id: UUID, shelf: Sequence[Shelf]) -> Since:
+    """All that has passed about a case, whose documents are these."""
     return Since(
         thread=rules.thread([one for on in shelf for one in on.answers], [one for on in shelf for one in on.replies]),
         calls=await calls.of_case(connection, intake_id),

@@ -82,7 +82,7 @@ async def show(
         previous, following = await queues.beside(connection, listing.wanted(staff, absences), intake_id)
         managers = await colleagues.account_managers(connection)
         alike = [] if file is None else await similar.nearest_to(connection, file)
-        since = await since_release(connection, intake_id)
+        since = await since_release(connection, intake_id, documents)
     if file is None:
         raise nowhere()
     assessment = None if file.assessment is None else Assessment.model_validate(file.assessment)

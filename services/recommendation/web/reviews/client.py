@@ -140,8 +140,8 @@ async def _page(
         file = await cases.read(connection, intake_id)
         if file is None:
             raise nowhere()
-        since = await since_release(connection, intake_id)
-        document = await documents.latest(connection, intake_id)
+        shelf = await documents.shelf(connection, intake_id)
+        since = await since_release(connection, intake_id, shelf)
     playbook = PLAYBOOKS[file.questionnaire or PUBLISHED]
     attempt = attempt or Attempt({})
     return pages.render(
@@ -151,7 +151,7 @@ async def _page(
         staff=staff,
         case=file,
         since=since,
-        document=document,
+        document=shelf[0].document if shelf else None,
         playbook=playbook,
         is_manager=staff.may("account_manager"),
         outcome_words=wording.OUTCOMES,
