@@ -74,6 +74,13 @@ HOURS = {
     **dict.fromkeys(WORKING_DAYS, "09:00-12:00, 14:00-17:00"),
 }
 OUTCOME = {"outcome": "signed", "model_used": "hybrid", "note": "The same, with two months' notice instead of one."}
+RISK = {
+    "risk": "The only person who knows the old system retires",
+    "sign": "Nobody else answers questions about it by the end of the first month.",
+    "owner": "sponsor",
+    "response": "Two days a week with our lead until it is written down.",
+    "level": "high",
+}
 RETURN = {"decision": "return", "note": "Who sets priorities on their side between the releases?"}
 
 
@@ -197,6 +204,7 @@ async def _review(
 ) -> None:
     if company.then == "claim":
         await _posted(client, f"/reviews/{intake_id}/claim", {"version": proposal["version"]})
+        await _posted(client, f"/reviews/{intake_id}/lines/risks", RISK | {"seen": proposal["version"] + 1})
         return
     address = f"/api/recommendation/intakes/{intake_id}"
     decision = {"override": OVERRIDE, "sign": OVERRIDE, "return": RETURN}.get(company.then or "", APPROVAL)

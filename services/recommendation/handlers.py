@@ -18,7 +18,7 @@ from services.recommendation.domain.assignment import (
     asked_with_reason,
     stand_in,
 )
-from services.recommendation.domain.blueprint import Blueprint, Edit, compose
+from services.recommendation.domain.blueprint import Blueprint, Edit, EditAction, compose
 from services.recommendation.domain.blueprint_checks import parse as parse_blueprint
 from services.recommendation.domain.document import Basis, Content, draw_up, sha256
 from services.recommendation.domain.outcome import OutcomeRequest, Recorded, record, to_come_back_to
@@ -61,6 +61,14 @@ BLUEPRINTS = {
     for source in (files("services.recommendation") / "blueprint").iterdir()
 }
 """The rules of the blueprint for the versions of the questionnaire that have them, checked likewise."""
+
+
+LINE_ACTS: dict[EditAction, str] = {
+    "add": "line_added",
+    "change": "line_changed",
+    "drop": "line_dropped",
+    "undo": "line_edit_undone",
+}
 
 
 def blueprint_of(file: CaseFile) -> Blueprint | None:
@@ -198,7 +206,7 @@ async def edit_line(
     await line_edits.add(connection, intake_id, edit)
     await documents.move(connection, intake_id, case.revision, edit.version)
     acted = {"version": edit.version, "section": edit.section, "line": edit.line, "rule": edit.rule}
-    await audit.record(connection, f"line_{edit.action}", intake_id, now, acted, actor=editor.id)
+    await audit.record(connection, LINE_ACTS[edit.action], intake_id, now, acted, actor=editor.id)
     return edit
 
 

@@ -55,7 +55,7 @@ async def test_every_act_of_colleagues_and_clients_is_noted_by_id_and_code_and_o
     acts = await entries(database, event)
     assert [act.action for act in acts] == [
         "assigned",
-        "line_add",
+        "line_added",
         "reviewed",
         "released",
         "opened",

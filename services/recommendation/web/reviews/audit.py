@@ -13,6 +13,8 @@ from shared import audit
 from shared.pages import Pages
 from shared.postgres import Database
 
+PEOPLE = ("assignee", "host")
+
 router = APIRouter()
 
 
@@ -26,14 +28,17 @@ async def acts(request: Request, intake_id: UUID, staff: Reader, before: int | N
         if file is None:
             raise nowhere()
         entries = await audit.of(connection, intake_id, before=before)
-        names = await colleagues.names(connection, {entry.actor for entry in entries if entry.actor})
+        told = [(entry, json.loads(entry.detail)) for entry in entries]
+        people = {UUID(detail[one]) for _, detail in told for one in PEOPLE if one in detail}
+        people |= {entry.actor for entry in entries if entry.actor}
+        names = await colleagues.names(connection, people)
     return pages.render(
         request,
         "reviews/audit.html",
         staff=staff,
         case=file,
-        entries=[(entry, json.loads(entry.detail)) for entry in entries],
-        names=names,
+        entries=told,
+        names={str(one): name for one, name in names.items()},
         is_first=before is None,
         following=entries[-1].seq if len(entries) == audit.PAGE else None,
     )
