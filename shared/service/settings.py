@@ -49,7 +49,7 @@ class Settings(DatabaseSettings):
     def _names_a_server(cls, smtp_url: SecretStr | None) -> SecretStr | None:
         if smtp_url is not None:
             address = urlsplit(smtp_url.get_secret_value())
-            if address.scheme not in MAIL_SCHEMES or not address.hostname:
+            if address.scheme not in MAIL_SCHEMES or not address.hostname or address.port == 0:
                 raise ValueError(f"Name a mail server: {', '.join(MAIL_SCHEMES)}, as in smtps://USER:PASSWORD@HOST:465")
         return smtp_url
 

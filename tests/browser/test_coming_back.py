@@ -6,14 +6,19 @@ from urllib.parse import urlsplit
 
 import pytest
 from fastapi import FastAPI
+from httpx2 import AsyncClient
 from playwright.async_api import Browser, BrowserContext, Route, expect
 
+from services.intake import events
 from services.intake.app import service
 from services.intake.jobs import send_mail
+from shared.postgres import Database
 from shared.service import Settings, build
+from tests.assessment.archetypes import SAAS_SCALE_UP
 from tests.browser.test_prospect import DESKTOP, address, begin, choose, deadline, fill_company, look, window
-from tests.intake.prospect import NORDWIND
+from tests.intake.prospect import NORDWIND, id_of, score, sent
 from tests.intake.smtp import Mailbox, mail_server
+from tests.intake.test_mail_pages import released
 
 __all__ = ["address", "window"]
 
@@ -66,6 +71,26 @@ async def test_the_link_that_was_sent_opens_the_answers_elsewhere_and_erases_the
         await look(other)
     await page.goto(f"{address}{urlsplit(link).path}")
     await expect(page.get_by_role("heading", level=1)).to_have_text("This address has run out")
+
+
+async def test_what_happens_after_the_result_shows_by_itself(
+    window: BrowserContext, address: str, app: FastAPI
+) -> None:
+    async with AsyncClient(base_url=address) as client:
+        draft = await sent(client, SAAS_SCALE_UP)
+    database: Database = app.state.database
+    await score(database, id_of(draft))
+    page = await window.new_page()
+    await page.clock.install()
+    await page.goto(f"{address}{draft}/status")
+    way = page.get_by_role("link", name="Read our recommendation")
+    await expect(page.get_by_text("You get our recommendation, by")).to_be_visible()
+    async with database.transaction() as connection:
+        await events.on_released(connection, released(draft))
+    await page.clock.fast_forward("00:21")
+    await expect(way).to_be_visible()
+    await expect(page.get_by_role("status")).to_have_text("There is news: see what happens now.")
+    await look(page)
 
 
 async def test_what_is_typed_while_the_script_is_loading_is_saved_without_leaving_the_field(

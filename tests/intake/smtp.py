@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 CUT = "the connection is cut before any answer"
 
@@ -22,10 +22,16 @@ class Mailbox:
     recipients: list[str] = field(default_factory=list)
     next_rcpt: list[str] = field(default_factory=list)
     next_data: list[str] = field(default_factory=list)
+    password: bytes = b""
 
     @property
     def url(self) -> str:
         return f"smtp://127.0.0.1:{self.port}"
+
+    def may(
+        self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, given: LoginPassword
+    ) -> AuthResult:
+        return AuthResult(success=given.password == self.password, handled=False)
 
     async def handle_RCPT(  # noqa: N802 - the name that aiosmtpd looks for
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -55,7 +61,14 @@ async def mail_server(mailbox: Mailbox) -> AsyncIterator[None]:
     with socket.create_server(("127.0.0.1", mailbox.port)) as listening:
         mailbox.port = listening.getsockname()[1]
         server = await get_running_loop().create_server(
-            lambda: SMTP(mailbox, hostname="mail.example", enable_SMTPUTF8=True), sock=listening
+            lambda: SMTP(
+                mailbox,
+                hostname="mail.example",
+                enable_SMTPUTF8=True,
+                authenticator=mailbox.may,
+                auth_require_tls=False,
+            ),
+            sock=listening,
         )
         try:
             yield

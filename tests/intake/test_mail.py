@@ -166,6 +166,7 @@ def test_names_are_taken_as_they_are(settings: Settings) -> None:
     [
         ({"smtp_url": "mail.example.com:25", "mail_from": "a@example.com"}, "smtps://USER:PASSWORD@HOST:465"),
         ({"smtp_url": "https://mail.example.com", "mail_from": "a@example.com"}, "smtps://USER:PASSWORD@HOST:465"),
+        ({"smtp_url": "smtps://:secret@mail.example.com:mail", "mail_from": "a@example.com"}, "Port"),
         ({"smtp_url": "smtps://:secret@mail.example.com"}, "ADVISOR_MAIL_FROM"),
     ],
 )
@@ -276,6 +277,20 @@ async def test_a_message_refused_for_good_is_given_up_at_once_and_goes_out_when_
     await send_mail(database, by(mailbox, settings))
     assert mailbox.taken[0]["Message-ID"] == f"<{found.id}.2@testserver>"
     assert (await only(database)).state == "sent"
+
+
+async def test_a_server_that_does_not_let_us_in_is_tried_again_until_the_password_is_right(
+    database: Database, mailbox: Mailbox, settings: Settings
+) -> None:
+    await begun(database)
+    mailbox.password = b"p@ss/word"
+    for password, state in (("wrong", "queued"), ("p%40ss%2Fword", "sent")):
+        url = mailbox.url.replace("//", f"//advisor:{password}@")
+        await send_mail(database, Settings(**dict(by(mailbox, settings)) | {"smtp_url": url}))
+        found = await only(database)
+        assert found.state == state
+        assert found.reason == (None if state == "sent" else "The mail server did not let us in (535).")
+        await make_due(database)
 
 
 async def test_a_server_that_is_away_loses_nothing(database: Database, settings: Settings) -> None:
