@@ -298,6 +298,22 @@ async def test_two_people_override_a_veto_and_one_takes_it_back_before_it_is_out
     assert late.status_code == 409
 
 
+async def test_who_decides_on_what_waits_for_a_signature_keeps_the_words_and_who_may_not_sees_no_button(
+    sign_in: SignIn, vetoed: str
+) -> None:
+    anna, boris, sol = (sign_in("account_manager", of=one) for one in (ANNA, BORIS, SOL))
+    await anna.post(f"{vetoed}/review", json=AGAINST_THE_VETO | {"version": 1})
+    case = vetoed.replace(API, "/reviews")
+    fields = {"version": 1, "model": "hybrid", "reason_code": "known_client", "override_note": "They said so to me."}
+    late = await boris.post(f"{case}/override", data=fields)
+    assert late.status_code == 409
+    assert "They said so to me." in late.text
+    for client, signs in ((anna, False), (boris, True), (sol, False)):
+        page = (await client.get(case)).text
+        assert ("Sign it and tell sales" in page) == signs
+        assert "Approve" not in page
+
+
 async def test_a_case_goes_to_the_deputy_of_who_is_away_and_says_so(
     database: Database, sign_in: SignIn, vetoed: str
 ) -> None:

@@ -89,12 +89,12 @@ async def show(
     questionnaire = load(file.questionnaire or PUBLISHED)
     playbook = PLAYBOOKS[questionnaire.version]
     attempt = attempt or Attempt(None)
-    may_work, is_author = staff.may("account_manager"), staff.id in file.authors
-    is_open = may_work and file.state in WAITING
+    may = _steps(file, staff)
     reasons = {reason.code: reason.text for reason in playbook.override_reasons}
     models = [(model, offer.name) for model, offer in playbook.models.items()]
     forms = list(playbook.forms.items())
-    words: dict[str, str] = dict([*models, *forms, *reasons.items()])
+    choices = [(str(one.id), _called(one, absences)) for one in managers if one.id not in file.authors]
+    words: dict[str, str] = dict([*models, *forms, *reasons.items(), *choices])
     return pages.render(
         request,
         "reviews/case.html",
@@ -131,15 +131,15 @@ async def show(
         is_waiting=file.state in WAITING,
         is_overdue=is_overdue(file.state, file.proposed_at, now) if file.proposed_at else False,
         due_at=due(file.proposed_at) if file.proposed_at else None,
-        may_work=may_work,
-        is_author=is_author,
-        may_decide=is_open and not file.waiting and not is_author,
-        may_return=is_open and not file.waiting,
-        may_give=is_open,
-        may_sign=is_open and not is_author and file.waiting is not None and file.waiting.by.id != staff.id,
-        may_undo=may_work and (file.state in DECIDED or (is_open and file.waiting is not None)),
-        keeps_entered=is_open,
-        managers=[(str(one.id), _called(one, absences)) for one in managers if one.id not in file.authors],
+        may_work=staff.may("account_manager"),
+        is_author=staff.id in file.authors,
+        may_decide="approve" in may,
+        may_return="return" in may,
+        may_give="assign" in may,
+        may_sign="confirm" in may,
+        may_undo="undo" in may,
+        keeps_entered=attempt.step in may,
+        managers=choices,
         ruled_out=_ruled_out(file, playbook),
         second_hint=_second_hint(file, playbook),
         absences=absences,
@@ -152,6 +152,21 @@ async def show(
         attempt=attempt,
         entered=[words.get(value, value) for value in attempt.typed.values() if value],
     )
+
+
+def _steps(file: CaseFile, staff: Principal) -> set[Step]:
+    """What the reader may do with the case as it is."""
+    if not staff.may("account_manager"):
+        return set()
+    if file.state in DECIDED:
+        return {"undo"}
+    if file.state not in WAITING:
+        return set()
+    is_author = staff.id in file.authors
+    if file.waiting is None:
+        return {"assign", "return"} if is_author else {"assign", "return", "approve", "override"}
+    may_sign = not is_author and file.waiting.by.id != staff.id
+    return {"assign", "undo", "confirm", "refuse"} if may_sign else {"assign", "undo"}
 
 
 def _called(colleague: Reviewer, absences: Mapping[UUID, Absence]) -> str:
