@@ -1,17 +1,19 @@
 """What account managers do with a case: take it up or give it away, decide, sign second, and take a decision back."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 from uuid import UUID
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import APIRouter, Depends, Form, Request, Response
 from pydantic import ValidationError
 
 from services.recommendation import handlers
 from services.recommendation.domain.assignment import AssignRequest
 from services.recommendation.domain.review import (
     OutOfStep,
+    Reviewer,
     ReviewRequest,
     SignatureRequest,
     UndoRequest,
@@ -26,66 +28,59 @@ from shared.postgres import Connection, Database
 
 Text = Annotated[str, Form()]
 Version = Annotated[int, Form()]
-Work = Callable[[Connection, datetime], Awaitable[object]]
+Work: TypeAlias = Callable[[Connection, Reviewer, datetime], Awaitable[None]]
 
 router = APIRouter()
 
 
+@dataclass(frozen=True)
+class Here:
+    """A case before an account manager, in the list that it was opened from."""
+
+    request: Request
+    intake_id: UUID
+    staff: Principal
+    listing: Listing
+
+
+def _here(request: Request, intake_id: UUID, staff: AccountManager, listing: Listed) -> Here:
+    return Here(request, intake_id, staff, listing)
+
+
+At = Annotated[Here, Depends(_here)]
+
+
 @router.post("/{intake_id:uuid}/claim")
-async def claim(
-    request: Request, intake_id: UUID, staff: AccountManager, listing: Listed, version: Version
-) -> Response:
+async def claim(at: At, version: Version) -> Response:
     """Take the review up."""
 
-    async def work(connection: Connection, now: datetime) -> None:
-        await handlers.take_up(connection, intake_id, version, reviewer(staff), now)
+    async def work(connection: Connection, by: Reviewer, now: datetime) -> None:
+        await handlers.take_up(connection, at.intake_id, version, by, now)
 
-    return await _take(request, intake_id, staff, listing, work, attempt=Attempt(None))
+    return await _take(at, Attempt(None), work)
 
 
 @router.post("/{intake_id:uuid}/assign")
-async def assign(
-    request: Request,
-    intake_id: UUID,
-    staff: AccountManager,
-    listing: Listed,
-    *,
-    version: Version,
-    assignee: Text = "",
-    assign_reason: Text = "",
-) -> Response:
+async def assign(at: At, version: Version, assignee: Text = "", assign_reason: Text = "") -> Response:
     """Give the case to a colleague."""
     asked = {"assignee": assignee, "reason": assign_reason, "version": version}
 
-    async def work(connection: Connection, now: datetime) -> object:
-        return await handlers.assign(connection, intake_id, AssignRequest.model_validate(asked), reviewer(staff), now)
+    async def work(connection: Connection, by: Reviewer, now: datetime) -> None:
+        await handlers.assign(connection, at.intake_id, AssignRequest.model_validate(asked), by, now)
 
-    typed = {"assignee": assignee, "assign_reason": assign_reason}
-    return await _take(request, intake_id, staff, listing, work, attempt=Attempt("assign", typed))
+    return await _take(at, Attempt("assign", {"assignee": assignee, "assign_reason": assign_reason}), work)
 
 
 @router.post("/{intake_id:uuid}/approve")
-async def approve(
-    request: Request,
-    intake_id: UUID,
-    staff: AccountManager,
-    listing: Listed,
-    *,
-    version: Version,
-    approval_note: Text = "",
-) -> Response:
+async def approve(at: At, version: Version, approval_note: Text = "") -> Response:
     """Let the proposal stand."""
     asked = {"decision": "approve", "version": version, "note": approval_note}
-    attempt = Attempt("approve", {"approval_note": approval_note})
-    return await _take(request, intake_id, staff, listing, _reviewing(intake_id, asked, staff), attempt=attempt)
+    return await _review(at, Attempt("approve", {"approval_note": approval_note}), asked)
 
 
 @router.post("/{intake_id:uuid}/override")
 async def override(
-    request: Request,
-    intake_id: UUID,
-    staff: AccountManager,
-    listing: Listed,
+    at: At,
     *,
     version: Version,
     model: Text = "",
@@ -97,70 +92,38 @@ async def override(
     chosen = {"model": model, "commercial_form": commercial_form, "reason_code": reason_code}
     given = {name: value or None for name, value in chosen.items()}
     asked = {"decision": "override", "version": version, "note": override_note, **given}
-    attempt = Attempt("override", {**chosen, "override_note": override_note})
-    return await _take(request, intake_id, staff, listing, _reviewing(intake_id, asked, staff), attempt=attempt)
+    return await _review(at, Attempt("override", {**chosen, "override_note": override_note}), asked)
 
 
 @router.post("/{intake_id:uuid}/return")
-async def send_back(
-    request: Request,
-    intake_id: UUID,
-    staff: AccountManager,
-    listing: Listed,
-    *,
-    version: Version,
-    question: Text = "",
-) -> Response:
+async def send_back(at: At, version: Version, question: Text = "") -> Response:
     """Ask sales something before deciding."""
     asked = {"decision": "return", "version": version, "note": question}
-    attempt = Attempt("return", {"question": question})
-    return await _take(request, intake_id, staff, listing, _reviewing(intake_id, asked, staff), attempt=attempt)
+    return await _review(at, Attempt("return", {"question": question}), asked)
 
 
 @router.post("/{intake_id:uuid}/confirm")
-async def confirm(
-    request: Request, intake_id: UUID, staff: AccountManager, listing: Listed, version: Version
-) -> Response:
+async def confirm(at: At, version: Version) -> Response:
     """Sign a decision as the second person."""
-    asked = {"decision": "confirm", "version": version}
-    return await _take(
-        request, intake_id, staff, listing, _signing(intake_id, asked, staff), attempt=Attempt("confirm")
-    )
+    return await _sign(at, Attempt("confirm"), {"decision": "confirm", "version": version})
 
 
 @router.post("/{intake_id:uuid}/refuse")
-async def refuse(
-    request: Request,
-    intake_id: UUID,
-    staff: AccountManager,
-    listing: Listed,
-    *,
-    version: Version,
-    refusal_note: Text = "",
-) -> Response:
+async def refuse(at: At, version: Version, refusal_note: Text = "") -> Response:
     """Refuse, as the second person, to sign."""
     asked = {"decision": "refuse", "version": version, "note": refusal_note}
-    attempt = Attempt("refuse", {"refusal_note": refusal_note})
-    return await _take(request, intake_id, staff, listing, _signing(intake_id, asked, staff), attempt=attempt)
+    return await _sign(at, Attempt("refuse", {"refusal_note": refusal_note}), asked)
 
 
 @router.post("/{intake_id:uuid}/undo")
-async def undo(
-    request: Request,
-    intake_id: UUID,
-    staff: AccountManager,
-    listing: Listed,
-    *,
-    version: Version,
-    undo_note: Text = "",
-) -> Response:
+async def undo(at: At, version: Version, undo_note: Text = "") -> Response:
     """Take the last decision back."""
     asked = {"version": version, "note": undo_note}
 
-    async def work(connection: Connection, now: datetime) -> object:
-        return await handlers.undo(connection, intake_id, UndoRequest.model_validate(asked), reviewer(staff), now)
+    async def work(connection: Connection, by: Reviewer, now: datetime) -> None:
+        await handlers.undo(connection, at.intake_id, UndoRequest.model_validate(asked), by, now)
 
-    return await _take(request, intake_id, staff, listing, work, attempt=Attempt("undo", {"undo_note": undo_note}))
+    return await _take(at, Attempt("undo", {"undo_note": undo_note}), work)
 
 
 FIELDS: dict[Step | None, Mapping[str, str]] = {
@@ -174,38 +137,35 @@ FIELDS: dict[Step | None, Mapping[str, str]] = {
 """What a request's field is called on the page, where that differs."""
 
 
-def _reviewing(intake_id: UUID, asked: Mapping[str, Any], staff: Principal) -> Work:
-    async def work(connection: Connection, now: datetime) -> object:
-        request = ReviewRequest.model_validate(asked)
-        return await handlers.review(connection, intake_id, request, reviewer(staff), now)
+async def _review(at: Here, attempt: Attempt, asked: Mapping[str, Any]) -> Response:
+    async def work(connection: Connection, by: Reviewer, now: datetime) -> None:
+        await handlers.review(connection, at.intake_id, ReviewRequest.model_validate(asked), by, now)
 
-    return work
-
-
-def _signing(intake_id: UUID, asked: Mapping[str, Any], staff: Principal) -> Work:
-    async def work(connection: Connection, now: datetime) -> object:
-        request = SignatureRequest.model_validate(asked)
-        return await handlers.sign(connection, intake_id, request, reviewer(staff), now)
-
-    return work
+    return await _take(at, attempt, work)
 
 
-async def _take(
-    request: Request, intake_id: UUID, staff: Principal, listing: Listing, work: Work, *, attempt: Attempt
-) -> Response:
+async def _sign(at: Here, attempt: Attempt, asked: Mapping[str, Any]) -> Response:
+    async def work(connection: Connection, by: Reviewer, now: datetime) -> None:
+        await handlers.sign(connection, at.intake_id, SignatureRequest.model_validate(asked), by, now)
+
+    return await _take(at, attempt, work)
+
+
+async def _take(at: Here, attempt: Attempt, work: Work) -> Response:
     """Take a step and show the case again; what cannot stand is shown beside what was typed."""
-    database: Database = request.app.state.database
+    database: Database = at.request.app.state.database
     try:
         async with database.transaction() as connection:
-            await work(connection, datetime.now(UTC))
+            await work(connection, reviewer(at.staff), datetime.now(UTC))
     except UnknownCase as refusal:
         raise nowhere() from refusal
     except OutOfStep as refusal:
-        return await show(request, intake_id, staff, listing, attempt.moved(str(refusal)), status=409)
+        moved = attempt.moved(str(refusal))
+        return await show(at.request, at.intake_id, at.staff, at.listing, moved, status=409)
     except (Unfit, ValidationError) as refusal:
         unfit = attempt.unfit(_errors(refusal, FIELDS.get(attempt.step, {})))
-        return await show(request, intake_id, staff, listing, unfit, status=422)
-    return back_to(intake_id, listing)
+        return await show(at.request, at.intake_id, at.staff, at.listing, unfit, status=422)
+    return back_to(at.intake_id, at.listing)
 
 
 def _errors(refusal: Unfit | ValidationError, fields: Mapping[str, str]) -> dict[str, str]:
