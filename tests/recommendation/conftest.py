@@ -59,6 +59,17 @@ def sign_in(app: FastAPI, settings: Settings) -> SignIn:
 
 
 @pytest.fixture
+def anna(sign_in: SignIn) -> httpx2.AsyncClient:
+    return sign_in("account_manager", name="Anna Berg")
+
+
+@pytest.fixture
+def client(app: FastAPI, settings: Settings) -> httpx2.AsyncClient:
+    """Somebody without an account."""
+    return httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url=settings.public_url)
+
+
+@pytest.fixture
 async def connect_as_owner(database_url: str) -> AsyncIterator[asyncpg.Connection]:
     """A connection that may do what the service may not, such as letting time pass."""
     connection = await asyncpg.connect(database_url)

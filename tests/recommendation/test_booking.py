@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 
 import httpx2
 import pytest
-from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
 from icalendar import Calendar
@@ -21,9 +20,7 @@ from services.recommendation.store import calls
 from shared.contracts.intake import IntakeErased
 from shared.contracts.recommendation import RecommendationCallBooked
 from shared.postgres import Database
-from shared.service import Settings
 from tests.assessment.archetypes import SAAS_SCALE_UP
-from tests.recommendation.conftest import SignIn
 from tests.recommendation.test_documents_pages import as_read
 from tests.recommendation.test_release import approved, facts, released
 
@@ -108,17 +105,6 @@ def test_what_is_offered_is_within_the_hours_and_meets_nothing(
 def test_hours_that_cannot_stand_say_how_to_write_them(field: str, typed: str, advice: str) -> None:
     with pytest.raises(ValidationError, match=advice):
         Hours.model_validate({"zone": "UTC", field: typed})
-
-
-@pytest.fixture
-def anna(sign_in: SignIn) -> httpx2.AsyncClient:
-    return sign_in("account_manager", name="Anna Berg")
-
-
-@pytest.fixture
-def client(app: FastAPI, settings: Settings) -> httpx2.AsyncClient:
-    """Somebody without an account."""
-    return httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url=settings.public_url)
 
 
 async def case(

@@ -8,11 +8,9 @@ from uuid import UUID
 
 import httpx2
 import pytest
-from fastapi import FastAPI
 
 from shared.contracts.recommendation import DeclineReason
 from shared.postgres import Database
-from shared.service import Settings
 from tests.recommendation.conftest import SignIn
 from tests.recommendation.test_release import approved, facts, released
 
@@ -27,12 +25,6 @@ async def link(intake_id: UUID, sign_in: SignIn) -> str:
     """The address that a client was given."""
     address: str = (await released(sign_in("account_manager"), intake_id))["link"]
     return address
-
-
-@pytest.fixture
-def client(app: FastAPI, settings: Settings) -> httpx2.AsyncClient:
-    """Somebody without an account."""
-    return httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url=settings.public_url)
 
 
 def as_read(answer: httpx2.Response) -> str:

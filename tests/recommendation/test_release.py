@@ -17,7 +17,15 @@ from uuid_utils.compat import uuid7
 
 from services.recommendation.domain import release as rules
 from services.recommendation.domain.document import sha256
-from services.recommendation.domain.release import AnswerRequest, NotAnswerable, answered, link, release, share_again
+from services.recommendation.domain.release import (
+    AnswerRequest,
+    NotAnswerable,
+    answered,
+    has_run_out,
+    link,
+    release,
+    share_again,
+)
 from services.recommendation.domain.review import (
     Case,
     OutOfStep,
@@ -126,9 +134,15 @@ class Path(RuleBasedStateMachine):
         def done() -> Case:
             share_again(self.case)
             assert self.case.revision in self.documents
-            return self._moved(self.case.state)
+            return self._moved("released")
 
         self._try(done)
+
+    @rule(days=st.sampled_from([29, 30]))
+    def ran_out(self, days: int) -> None:
+        if has_run_out(self.case.state, link(uuid7(), 1, NOW), NOW + timedelta(days=days)):
+            assert days == 30
+            self.case = self._moved("expired")
 
     @rule(answer=st.sampled_from(["accepted", "declined", "asked"]))
     def answered(self, answer: ClientAnswer) -> None:

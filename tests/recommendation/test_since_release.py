@@ -7,7 +7,6 @@ from uuid import UUID
 import asyncpg
 import httpx2
 import pytest
-from fastapi import FastAPI
 
 from services.recommendation.domain.outcome import OutcomeRequest, Recorded, record, to_come_back_to
 from services.recommendation.domain.release import Document
@@ -19,7 +18,6 @@ from shared.contracts.intake import IntakeErased
 from shared.contracts.recommendation import ProposalState
 from shared.postgres import Database
 from shared.questionnaire import PUBLISHED
-from shared.service import Settings
 from tests.recommendation.conftest import SignIn
 from tests.recommendation.test_documents_pages import as_read
 from tests.recommendation.test_release import approved, facts, released
@@ -104,17 +102,6 @@ def test_each_start_asks_anew_whether_the_model_fits() -> None:
     }
     assert to_come_back_to(LOST, None) == {}
     assert to_come_back_to(recorded(SIGNED, outcome="unchanged", model_used="hybrid"), None) == {}
-
-
-@pytest.fixture
-def anna(sign_in: SignIn) -> httpx2.AsyncClient:
-    return sign_in("account_manager", name="Anna Berg")
-
-
-@pytest.fixture
-def client(app: FastAPI, settings: Settings) -> httpx2.AsyncClient:
-    """Somebody without an account."""
-    return httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url=settings.public_url)
 
 
 @pytest.fixture
