@@ -15,7 +15,6 @@ create index draft_made on draft (channel, begun_at desc) where channel <> 'web'
 alter table draft_entry
     drop constraint draft_entry_value_check,
     add check (length(value) <= 2000);
-create index draft_entry_company on draft_entry (draft_id) include (value) where field = 'company_name';
 
 -- What tells that two cases may be of one company, by the address of whoever asked.
 alter table intake

@@ -19,6 +19,7 @@ const unanswered = new Map();
 let pause;
 let isSending = false;
 let isOver = false;
+let submitter = null;
 
 function control(field) {
   return form.elements[field];
@@ -100,6 +101,8 @@ async function save() {
     if (!isOver) setTimeout(save, RETRY_MS);
   } else if (changed().length) {
     save();
+  } else if (submitter) {
+    form.requestSubmit(submitter);
   }
 }
 
@@ -189,12 +192,8 @@ addEventListener("online", save);
 form.addEventListener("submit", (event) => {
   if (isOver || (changed().length === 0 && !isSending)) return;
   event.preventDefault();
+  submitter = event.submitter;
   save();
-  const waiting = setInterval(() => {
-    if (changed().length || isSending) return;
-    clearInterval(waiting);
-    form.requestSubmit(event.submitter);
-  }, 100);
 });
 
 // The figures ask again by themselves when the line to them is cut, and say so meanwhile.
