@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from typing import Any, Literal
+from unicodedata import normalize
 from uuid import UUID, uuid5
 
 import httpx2
@@ -111,9 +112,12 @@ class DemoCompany(BaseModel):
     def submission(self) -> dict[str, Any]:
         """The request's body."""
         first, *_, last = self.contact.lower().split()
+        firm = "".join(
+            letter for letter in normalize("NFKD", self.name.lower()) if letter.isascii() and letter.isalnum()
+        )
         return {
             "company": self.model_dump(include={"name", "headcount", "industry", "country"}),
-            "contact": {"name": self.contact, "email": f"{first[0]}.{last}@example.com"},
+            "contact": {"name": self.contact, "email": f"{first[0]}.{last}@{firm}.example"},
             "answers": self.answers,
             "consent": True,
         }
