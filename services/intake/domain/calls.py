@@ -2,6 +2,7 @@
 
 from services.intake.domain import drafts
 from services.intake.domain.drafts import COMPANY_FIELDS, HOW, INFERRED, Draft, NotKept, unreachable
+from shared.language import gettext_noop
 from shared.questionnaire import Questionnaire
 
 NOTE = "note."
@@ -9,10 +10,10 @@ NOTES = "notes"
 MAX_NOTE = 2000
 
 MISSING = {
-    "company_name": "Write the company's name.",
-    "headcount": "Choose how many people work there. Ask for a rough figure if they are not sure.",
-    "industry": "Choose the industry that is nearest to theirs.",
-    "country": "Choose the country the company is based in.",
+    "company_name": gettext_noop("Write the company's name."),
+    "headcount": gettext_noop("Choose how many people work there. Ask for a rough figure if they are not sure."),
+    "industry": gettext_noop("Choose the industry that is nearest to theirs."),
+    "country": gettext_noop("Choose the country the company is based in."),
 }
 
 
@@ -29,8 +30,8 @@ def kept(field: str, value: str, questionnaire: Questionnaire) -> str:
     if field == NOTES or field.startswith(NOTE):
         return _note(value)
     if field.startswith(HOW):
-        if value not in ("", "said", INFERRED):
-            raise NotKept("Choose whether it was said or inferred.")
+        if value not in ("", INFERRED):
+            raise NotKept(gettext_noop("Choose whether it was said or inferred."))
         return value
     return drafts.kept(field, value, questionnaire)
 
@@ -38,9 +39,9 @@ def kept(field: str, value: str, questionnaire: Questionnaire) -> str:
 def _note(text: str) -> str:
     text = text.replace("\r\n", "\n").strip()
     if len(text) > MAX_NOTE:
-        raise NotKept(f"Use at most {MAX_NOTE:,} characters for a note.")
+        raise NotKept(gettext_noop("Use at most 2,000 characters for a note."))
     if not all(character.isprintable() or character in "\n\t" for character in text):
-        raise NotKept("The note holds characters that cannot be shown. Type it again.")
+        raise NotKept(gettext_noop("The note holds characters that cannot be shown. Type it again."))
     return text
 
 
@@ -60,7 +61,7 @@ def missing(draft: Draft) -> dict[str, str]:
     if email and (ask := unreachable(email)):
         needed["contact_email"] = ask
     elif name and not email:
-        needed["contact_email"] = "Write their e-mail address too, or leave the name out."
+        needed["contact_email"] = gettext_noop("Write their e-mail address too, or leave the name out.")
     elif email and not name:
-        needed["contact_name"] = "Write their name too, or leave the address out."
+        needed["contact_name"] = gettext_noop("Write their name too, or leave the address out.")
     return needed
