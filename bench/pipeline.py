@@ -1,38 +1,32 @@
 """`python -m bench.pipeline [--cases N]`: the pages of sales with many cases stored, beside the bare read."""
 
 import argparse
-import asyncio
 import logging
 import random
-import sys
 import tempfile
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import get_args
 from uuid import UUID
 
-import asyncpg
 import httpx2
 import structlog
 import uvloop
 from uuid_utils.compat import uuid7
 
-from bench.desk import REQUESTS, line
+from bench.desk import REQUESTS, analysed, line, progress, served
 from bench.engine import CASES, SEED, cases
-from services import laptop
 from services.assessment.domain.rubric import parse
 from services.assessment.domain.scoring import assess
 from services.intake.app import service
 from services.intake.domain.pipeline import STATES
-from shared import access, postgres
+from shared import access
 from shared.access import Principal
 from shared.contracts.intake import Answer, Channel, Headcount, Industry
-from shared.embedded import Servers
 from shared.postgres import Database
 from shared.questionnaire import load
-from shared.service import Settings, build
+from shared.service import Settings
 
 DIFFERENT = 400
 COLLEAGUES = [uuid7() for _ in range(30)]
@@ -43,29 +37,11 @@ BARE = "select * from intake join revision on intake_id = id order by intake.sub
 
 async def bench(folder: Path, count: int) -> list[str]:
     """Fill a system of its own and time its pages; the figures, a line each."""
-    addresses = await (servers := Servers(folder, report=_progress)).start()
-    supervision = asyncio.create_task(servers.supervise())
-    try:
-        await postgres.migrate(addresses.database_url, laptop.PACKAGES)
-        settings = Settings(
-            database_url=addresses.database_url,
-            kafka_bootstrap_servers=addresses.kafka_bootstrap_servers,
-            **laptop.own_secrets(folder),
-        )
-        app = build(service, settings, worker=False)
-        async with app.router.lifespan_context(app):
-            database: Database = app.state.database
-            ids = await _fill(database, count)
-            owner = await asyncpg.connect(addresses.database_url)
-            await owner.execute("analyze")
-            await owner.close()
-            _progress(f"{count} cases are stored")
-            return await _timed(httpx2.ASGITransport(app), settings, database, ids)
-    finally:
-        supervision.cancel()
-        with suppress(asyncio.CancelledError):
-            await supervision
-        await servers.stop()
+    async with served(folder, service) as (app, settings):
+        ids = await _fill(app.state.database, count)
+        await analysed(settings)
+        progress(f"{count} cases are stored")
+        return await _timed(httpx2.ASGITransport(app), settings, app.state.database, ids)
 
 
 async def _fill(database: Database, count: int) -> list[UUID]:
@@ -136,10 +112,6 @@ async def _timed(transport: httpx2.ASGITransport, settings: Settings, database: 
             await line("two pages as JSON", next_pages),
             await line("a case", lambda: page(f"/console/{chance.choice(ids)}")),
         ]
-
-
-def _progress(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 def main() -> None:
