@@ -245,7 +245,6 @@ async def _page(
         host=host,
         standing=standing,
         minutes=rules.length(behind.model).seconds // 60,
-        place=hours.place,
         zone=shown_in,
         zones=[(name, name.replace("_", " ")) for name in ZONES],
         days=days[:DAYS_SHOWN],
