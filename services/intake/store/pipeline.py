@@ -108,18 +108,12 @@ _CONDITIONS = {
     "industry": "revision.company ->> 'industry' = {}",
     "headcount": "revision.company ->> 'headcount' = {}",
     "age": "intake.state_since <= {}::timestamptz",
-    "q": """
-        not exists (
-            select from unnest({}::text[]) as word
-            where strpos(
-                casefold(
-                    concat_ws(' ', revision.company ->> 'name', contact_name, contact_email, intake.id)
-                    collate pg_unicode_fast
-                ), word
-            ) = 0
-        )
-    """,
 }
+
+_HOLDS = """
+    strpos(casefold(concat_ws(' ', revision.company ->> 'name', contact_name, contact_email, intake.id)
+        collate pg_unicode_fast), {}) > 0
+"""
 
 
 def _cases(asked: Asked) -> tuple[str, list[object]]:
@@ -128,7 +122,6 @@ def _cases(asked: Asked) -> tuple[str, list[object]]:
     wanted: dict[str, object] = {name: value for name, value in filters.set.items() if name in _CONDITIONS}
     wanted |= {"state": list(filters.states)} if filters.state else {}
     wanted |= {"age": asked.now - timedelta(days=int(filters.age))} if filters.age else {}
-    wanted |= {"q": filters.words} if filters.q else {}
     values: list[object] = [asked.now + EXPIRES_SOON, MOST_ASKS, list(OPEN)]
     conditions = ["true"]
     if filters.owner == "nobody":
@@ -139,6 +132,9 @@ def _cases(asked: Asked) -> tuple[str, list[object]]:
     for name, value in wanted.items():
         values.append(value)
         conditions.append(_CONDITIONS[name].format(f"${len(values)}"))
+    for word in filters.words:
+        values.append(word)
+        conditions.append(_HOLDS.format(f"${len(values)}"))
     query = f"""
         select {_COLUMNS} from intake
             left join revision on revision.intake_id = intake.id and revision.revision = intake.revision

@@ -1,5 +1,6 @@
 """The pipeline: a board by state, or a table of the same cases."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Literal, get_args
 
@@ -38,11 +39,13 @@ async def show(request: Request, staff: Sales, look: Annotated[Look, Query()]) -
     async with database_of(request).connection() as connection:
         states = await pipeline.counts(connection, asked)
         total = sum(count for state, count in states.items() if state in look.states)
-        if look.view == "board":
-            columns, rows = await pipeline.board(connection, asked, COLUMN), []
+        columns, rows, loosened = {}, [], {}
+        if not total:
+            loosened = await _loosened(connection, asked, sum(states.values()))
+        elif look.view == "board":
+            columns = await pipeline.board(connection, asked, COLUMN)
         else:
-            columns, rows = {}, await pipeline.page(connection, asked, after, PAGE)
-        loosened = {} if total else await _loosened(connection, asked)
+            rows = await pipeline.page(connection, asked, after, PAGE)
         unusable = await dead_letters.count_open(connection)
         views = await pipeline.views(connection, staff.id)
         colleagues = await cases.colleagues(connection, asked.now.date())
@@ -74,9 +77,10 @@ async def show(request: Request, staff: Sales, look: Annotated[Look, Query()]) -
     )
 
 
-async def _loosened(connection: Connection, asked: Asked) -> dict[str, int]:
-    """Each filter that is set, and how many cases there would be without it."""
-    without = {
-        name: Asked(asked.filters.model_copy(update={name: ""}), asked.person, asked.now) for name in asked.filters.set
-    }
-    return {name: await pipeline.count(connection, loose) for name, loose in without.items()}
+async def _loosened(connection: Connection, asked: Asked, anywhere: int) -> dict[str, int]:
+    """Each filter that is set, and how many cases there would be without it: `anywhere` without that of state."""
+    found = {}
+    for name in asked.filters.set:
+        loose = replace(asked, filters=asked.filters.model_copy(update={name: ""}))
+        found[name] = anywhere if name == "state" else await pipeline.count(connection, loose)
+    return found
