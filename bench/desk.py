@@ -31,7 +31,7 @@ from services.assessment.domain.scoring import assess
 from services.recommendation.app import service
 from services.recommendation.domain.proposal import propose
 from services.recommendation.domain.review import Review, Reviewer
-from services.recommendation.handlers import PLAYBOOKS
+from services.recommendation.handlers.playbooks import PLAYBOOKS
 from services.recommendation.store import documents, proposals, reviews
 from shared import access, postgres
 from shared.access import Principal

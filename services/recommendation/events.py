@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from services.recommendation.domain.proposal import Proposal, propose
 from services.recommendation.domain.review import arriving
-from services.recommendation.handlers import PLAYBOOKS
+from services.recommendation.handlers.playbooks import PLAYBOOKS
 from services.recommendation.store import calls, documents, lines, outcomes, proposals
 from shared import audit, erasure, outbox
 from shared.access import on_staff_changed

@@ -7,7 +7,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from services.recommendation.domain.proposal import Proposal, propose
-from services.recommendation.handlers import PLAYBOOKS
+from services.recommendation.handlers.playbooks import PLAYBOOKS
 from shared.contracts.assessment import Assessment, AssessmentCompleted, Verdict
 from shared.contracts.intake import Company, Submission
 from shared.questionnaire import PUBLISHED, load

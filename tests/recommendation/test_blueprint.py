@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from services.recommendation.domain.blueprint import Blueprint, Section, compose
 from services.recommendation.domain.blueprint_rules import Responsibility, Role
-from services.recommendation.handlers import BLUEPRINTS
+from services.recommendation.handlers.playbooks import BLUEPRINTS
 from shared.contracts.assessment import Assessment, Verdict
 from shared.contracts.intake import Company, Headcount, Industry
 from shared.questionnaire import PUBLISHED

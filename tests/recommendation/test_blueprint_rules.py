@@ -6,7 +6,7 @@ import yaml
 
 from services.recommendation.domain.blueprint_checks import BlueprintRefused, parse
 from services.recommendation.domain.blueprint_rules import BlueprintRules
-from services.recommendation.handlers import BLUEPRINTS
+from services.recommendation.handlers.playbooks import BLUEPRINTS
 from shared.questionnaire import PUBLISHED
 from tests.recommendation.situations import PLAYBOOK, QUESTIONNAIRE
 

@@ -7,7 +7,7 @@ import pytest
 from services.recommendation.domain.blueprint import compose
 from services.recommendation.domain.document import RISKS, Basis, Content, draw_up
 from services.recommendation.domain.proposal import Proposal, instead
-from services.recommendation.handlers import BLUEPRINTS
+from services.recommendation.handlers.playbooks import BLUEPRINTS
 from shared.contracts.assessment import Assessment, Verdict
 from shared.contracts.recommendation import CommercialForm, Model
 from shared.questionnaire import PUBLISHED

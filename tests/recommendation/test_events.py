@@ -8,9 +8,9 @@ import orjson
 import pytest
 from uuid_utils.compat import uuid7
 
-from services.recommendation import handlers
 from services.recommendation.domain.review import NotReviewable, Reviewer, ReviewRequest
 from services.recommendation.events import HANDLERS
+from services.recommendation.handlers import decision
 from services.recommendation.store import cases
 from services.recommendation.store.cases import CaseFile
 from shared import erasure
@@ -39,7 +39,7 @@ async def hear(database: Database, *events: Event) -> None:
 async def decide(database: Database, intake_id: UUID, **request: Any) -> None:
     async with database.transaction() as connection:
         asked = ReviewRequest.model_validate(request)
-        await handlers.review(connection, intake_id, asked, ANNA, datetime.now(UTC))
+        await decision.review(connection, intake_id, asked, ANNA, datetime.now(UTC))
 
 
 async def found(database: Database, intake_id: UUID) -> CaseFile:

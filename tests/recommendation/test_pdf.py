@@ -13,7 +13,7 @@ from pypdf import PdfReader
 
 from services.recommendation.domain.blueprint import compose
 from services.recommendation.domain.document import Basis, Content, draw_up, sha256
-from services.recommendation.handlers import BLUEPRINTS
+from services.recommendation.handlers.playbooks import BLUEPRINTS
 from services.recommendation.web import pdf
 from shared.contracts.assessment import Verdict
 from shared.contracts.intake import Company

@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from services.recommendation.domain.playbook import Playbook, PlaybookRefused, parse
-from services.recommendation.handlers import PLAYBOOKS
+from services.recommendation.handlers.playbooks import PLAYBOOKS
 from shared.questionnaire import PUBLISHED, load
 from tests.recommendation.situations import QUESTIONNAIRE
 

@@ -10,10 +10,11 @@ from uuid import UUID
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from services.recommendation import handlers
 from services.recommendation.domain.document import Content
 from services.recommendation.domain.review import OutOfStep
-from services.recommendation.handlers import UnknownCase
+from services.recommendation.handlers import sharing
+from services.recommendation.handlers.case import UnknownCase
+from services.recommendation.handlers.lines import blueprint_of
 from services.recommendation.store import cases, documents
 from services.recommendation.store.cases import CaseFile
 from services.recommendation.store.documents import Shelf
@@ -36,7 +37,7 @@ async def draft(request: Request, intake_id: UUID, staff: AccountManager) -> HTM
     """What would be released now."""
     pages: Pages = request.app.state.pages
     file, content = await _draft(request, intake_id)
-    blueprint = handlers.blueprint_of(file)
+    blueprint = blueprint_of(file)
     sections = blueprint.sections if blueprint else ()
     return pages.render(
         request,
@@ -63,7 +64,7 @@ async def draft_file(request: Request, intake_id: UUID, staff: AccountManager) -
 async def release(request: Request, intake_id: UUID, staff: AccountManager, version: Version) -> Response:
     """Freeze the document and open it to the client."""
     async with changing(request, intake_id) as connection:
-        await handlers.release(connection, intake_id, version, reviewer(staff), datetime.now(UTC), render=pdf.render)
+        await sharing.release(connection, intake_id, version, reviewer(staff), datetime.now(UTC), render=pdf.render)
     return _back_to(intake_id)
 
 
@@ -71,7 +72,7 @@ async def release(request: Request, intake_id: UUID, staff: AccountManager, vers
 async def share_again(request: Request, intake_id: UUID, staff: AccountManager) -> Response:
     """Make a new link; the one before it opens nothing any more."""
     async with changing(request, intake_id) as connection:
-        await handlers.share_again(connection, intake_id, reviewer(staff), datetime.now(UTC))
+        await sharing.share_again(connection, intake_id, reviewer(staff), datetime.now(UTC))
     return _back_to(intake_id)
 
 
@@ -79,7 +80,7 @@ async def share_again(request: Request, intake_id: UUID, staff: AccountManager) 
 async def stop_sharing(request: Request, intake_id: UUID, staff: AccountManager) -> Response:
     """Close the client's link."""
     async with changing(request, intake_id) as connection:
-        await handlers.stop_sharing(connection, intake_id, reviewer(staff), datetime.now(UTC))
+        await sharing.stop_sharing(connection, intake_id, reviewer(staff), datetime.now(UTC))
     return _back_to(intake_id)
 
 
@@ -121,7 +122,7 @@ async def _draft(request: Request, intake_id: UUID) -> tuple[CaseFile, Content]:
         file = await cases.read(connection, intake_id)
         if file is None or file.proposal is None:
             raise nowhere()
-        return file, handlers.drawn(file, await documents.next_number(connection, intake_id), datetime.now(UTC))
+        return file, sharing.drawn(file, await documents.next_number(connection, intake_id), datetime.now(UTC))
 
 
 @asynccontextmanager

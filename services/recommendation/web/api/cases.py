@@ -5,10 +5,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request
 
-from services.recommendation import handlers
 from services.recommendation.domain.blueprint import Blueprint
 from services.recommendation.domain.review import WAITING
-from services.recommendation.handlers import UnknownCase
+from services.recommendation.handlers.case import UnknownCase
+from services.recommendation.handlers.lines import blueprint_of
 from services.recommendation.store import cases, outcomes
 from services.recommendation.store import queue as queues
 from services.recommendation.store.queue import Wanted
@@ -48,7 +48,7 @@ async def blueprint(request: Request, intake_id: UUID, caller: Reader) -> Bluepr
         file = await cases.read(connection, intake_id)
     if file is None:
         raise unknown(UnknownCase())
-    found = handlers.blueprint_of(file)
+    found = blueprint_of(file)
     if found is None:
         raise Problem(404, "There is no blueprint", "What the client sent was erased, and its blueprint with it.")
     return found

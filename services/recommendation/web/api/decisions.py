@@ -6,9 +6,9 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
-from services.recommendation import handlers
 from services.recommendation.domain.assignment import AssignRequest
 from services.recommendation.domain.review import ReviewRequest, SignatureRequest, UndoRequest
+from services.recommendation.handlers import assignment, decision
 from services.recommendation.web.api.steps import body_of, once
 from services.recommendation.web.api.views import AssignmentView, DecidedView, StandingView, decided_view
 from services.recommendation.web.callers import AccountManager, reviewer
@@ -27,7 +27,7 @@ async def review(request: Request, intake_id: UUID, caller: AccountManager) -> R
     asked, body = await read_json(request, ReviewRequest)
 
     async def work(connection: Connection, now: datetime) -> BaseModel:
-        return decided_view(await handlers.review(connection, intake_id, asked, reviewer(caller), now))
+        return decided_view(await decision.review(connection, intake_id, asked, reviewer(caller), now))
 
     return await once(request, caller, body, work)
 
@@ -38,7 +38,7 @@ async def sign(request: Request, intake_id: UUID, caller: AccountManager) -> Res
     asked, body = await read_json(request, SignatureRequest)
 
     async def work(connection: Connection, now: datetime) -> BaseModel:
-        return StandingView.model_validate(await handlers.sign(connection, intake_id, asked, reviewer(caller), now))
+        return StandingView.model_validate(await decision.sign(connection, intake_id, asked, reviewer(caller), now))
 
     return await once(request, caller, body, work)
 
@@ -49,7 +49,7 @@ async def undo(request: Request, intake_id: UUID, caller: AccountManager) -> Res
     asked, body = await read_json(request, UndoRequest)
 
     async def work(connection: Connection, now: datetime) -> BaseModel:
-        return StandingView.model_validate(await handlers.undo(connection, intake_id, asked, reviewer(caller), now))
+        return StandingView.model_validate(await decision.undo(connection, intake_id, asked, reviewer(caller), now))
 
     return await once(request, caller, body, work)
 
@@ -60,7 +60,7 @@ async def assign(request: Request, intake_id: UUID, caller: AccountManager) -> R
     asked, body = await read_json(request, AssignRequest)
 
     async def work(connection: Connection, now: datetime) -> BaseModel:
-        given = await handlers.assign(connection, intake_id, asked, reviewer(caller), now)
+        given = await assignment.assign(connection, intake_id, asked, reviewer(caller), now)
         return AssignmentView.model_validate(given)
 
     return await once(request, caller, body, work)

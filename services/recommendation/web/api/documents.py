@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict
 
-from services.recommendation import handlers
+from services.recommendation.handlers import sharing
 from services.recommendation.store import documents
 from services.recommendation.web import pdf
 from services.recommendation.web.api.steps import body_of, once
@@ -33,9 +33,7 @@ async def release(request: Request, intake_id: UUID, caller: AccountManager) -> 
     asked, body = await read_json(request, ReleaseRequest)
 
     async def work(connection: Connection, now: datetime) -> BaseModel:
-        released = await handlers.release(
-            connection, intake_id, asked.version, reviewer(caller), now, render=pdf.render
-        )
+        released = await sharing.release(connection, intake_id, asked.version, reviewer(caller), now, render=pdf.render)
         return ReleasedView(
             intake_id=intake_id,
             version=released.version,

@@ -6,8 +6,8 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
-from services.recommendation import handlers
 from services.recommendation.domain.outcome import OutcomeRequest
+from services.recommendation.handlers.outcome import record_outcome
 from services.recommendation.web.api.steps import body_of, once
 from services.recommendation.web.api.views import OutcomeView
 from services.recommendation.web.callers import AccountManager, reviewer
@@ -26,7 +26,7 @@ async def record(request: Request, intake_id: UUID, caller: AccountManager) -> R
     asked, body = await read_json(request, OutcomeRequest)
 
     async def work(connection: Connection, now: datetime) -> BaseModel:
-        recorded = await handlers.record_outcome(connection, intake_id, asked, reviewer(caller), now)
+        recorded = await record_outcome(connection, intake_id, asked, reviewer(caller), now)
         return OutcomeView.model_validate(recorded)
 
     return await once(request, caller, body, work)

@@ -9,7 +9,7 @@ from fastapi import Request, Response
 from pydantic import BaseModel
 
 from services.recommendation.domain.review import OutOfStep, Unfit
-from services.recommendation.handlers import UnknownCase
+from services.recommendation.handlers.case import UnknownCase
 from services.recommendation.web.api.views import ReviewView
 from shared.access import Principal
 from shared.postgres import Connection, Database

@@ -9,9 +9,9 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from services.recommendation import handlers
 from services.recommendation.domain.assignment import away
 from services.recommendation.domain.review import Unfit
+from services.recommendation.handlers.assignment import colleague
 from services.recommendation.store import colleagues
 from services.recommendation.web.callers import AccountManager, reviewer
 from shared.access import Principal
@@ -48,7 +48,7 @@ async def leave(request: Request, staff: AccountManager, until: Text = "", deput
     try:
         async with database.transaction() as connection:
             asked = AwayRequest.model_validate(typed)
-            standing_in = await handlers.colleague(connection, asked.deputy)
+            standing_in = await colleague(connection, asked.deputy)
             today = datetime.now(UTC).date()
             await colleagues.leave(connection, away(reviewer(staff), asked.until, standing_in, today))
     except ValidationError as refusal:

@@ -9,14 +9,14 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from services.recommendation import handlers
 from services.recommendation.domain.assignment import Absence, due, is_overdue
 from services.recommendation.domain.lines import EDITABLE
 from services.recommendation.domain.offer import forbidden, vetoes_on
 from services.recommendation.domain.playbook import Playbook, Veto
 from services.recommendation.domain.release import OUT
 from services.recommendation.domain.review import DECIDED, WAITING, Reviewer
-from services.recommendation.handlers import PLAYBOOKS
+from services.recommendation.handlers.lines import blueprint_of
+from services.recommendation.handlers.playbooks import PLAYBOOKS
 from services.recommendation.store import cases, colleagues, similar
 from services.recommendation.store import queue as queues
 from services.recommendation.store.cases import CaseFile
@@ -115,7 +115,7 @@ async def show(
         turning_questions=firmness.of_questions(assessment) if assessment else [],
         turning_dimensions=firmness.of_dimensions(assessment) if assessment else [],
         beliefs=firmness.beliefs(assessment.central_weights) if assessment else [],
-        blueprint=handlers.blueprint_of(file),
+        blueprint=blueprint_of(file),
         similar=alike,
         columns=wording.COLUMNS,
         fields=wording.FIELDS,

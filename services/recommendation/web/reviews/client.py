@@ -10,11 +10,12 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import ValidationError
 
-from services.recommendation import handlers
 from services.recommendation.domain import release as rules
 from services.recommendation.domain.outcome import OutcomeRequest, possible
 from services.recommendation.domain.review import OutOfStep, Reviewer, Unfit, readable
-from services.recommendation.handlers import PLAYBOOKS, UnknownCase
+from services.recommendation.handlers.case import UnknownCase
+from services.recommendation.handlers.outcome import record_outcome
+from services.recommendation.handlers.playbooks import PLAYBOOKS
 from services.recommendation.store import cases, documents
 from services.recommendation.web import wording
 from services.recommendation.web.callers import AccountManager, Reader, reviewer
@@ -91,7 +92,7 @@ async def note_outcome(
     try:
         asked = OutcomeRequest.model_validate({name: value for name, value in typed.items() if value})
         async with database.transaction() as connection:
-            await handlers.record_outcome(connection, intake_id, asked, reviewer(staff), datetime.now(UTC))
+            await record_outcome(connection, intake_id, asked, reviewer(staff), datetime.now(UTC))
     except UnknownCase as refusal:
         raise nowhere() from refusal
     except OutOfStep as refusal:

@@ -9,7 +9,6 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Form, Request, Response
 from pydantic import ValidationError
 
-from services.recommendation import handlers
 from services.recommendation.domain.assignment import AssignRequest
 from services.recommendation.domain.review import (
     OutOfStep,
@@ -19,7 +18,8 @@ from services.recommendation.domain.review import (
     UndoRequest,
     Unfit,
 )
-from services.recommendation.handlers import UnknownCase
+from services.recommendation.handlers import assignment, decision
+from services.recommendation.handlers.case import UnknownCase
 from services.recommendation.web.callers import AccountManager, reviewer
 from services.recommendation.web.reviews.case import Attempt, Step, back_to, nowhere, show
 from services.recommendation.web.reviews.lists import Listed, Listing
@@ -55,7 +55,7 @@ async def claim(at: At, version: Version) -> Response:
     """Take the review up."""
 
     async def work(connection: Connection, by: Reviewer, now: datetime) -> None:
-        await handlers.take_up(connection, at.intake_id, version, by, now)
+        await assignment.take_up(connection, at.intake_id, version, by, now)
 
     return await _take(at, Attempt(None), work)
 
@@ -66,7 +66,7 @@ async def assign(at: At, version: Version, assignee: Text = "", assign_reason: T
     asked = {"assignee": assignee, "reason": assign_reason, "version": version}
 
     async def work(connection: Connection, by: Reviewer, now: datetime) -> None:
-        await handlers.assign(connection, at.intake_id, AssignRequest.model_validate(asked), by, now)
+        await assignment.assign(connection, at.intake_id, AssignRequest.model_validate(asked), by, now)
 
     return await _take(at, Attempt("assign", {"assignee": assignee, "assign_reason": assign_reason}), work)
 
@@ -121,7 +121,7 @@ async def undo(at: At, version: Version, undo_note: Text = "") -> Response:
     asked = {"version": version, "note": undo_note}
 
     async def work(connection: Connection, by: Reviewer, now: datetime) -> None:
-        await handlers.undo(connection, at.intake_id, UndoRequest.model_validate(asked), by, now)
+        await decision.undo(connection, at.intake_id, UndoRequest.model_validate(asked), by, now)
 
     return await _take(at, Attempt("undo", {"undo_note": undo_note}), work)
 
@@ -139,14 +139,14 @@ FIELDS: dict[Step | None, Mapping[str, str]] = {
 
 async def _review(at: Here, attempt: Attempt, asked: Mapping[str, Any]) -> Response:
     async def work(connection: Connection, by: Reviewer, now: datetime) -> None:
-        await handlers.review(connection, at.intake_id, ReviewRequest.model_validate(asked), by, now)
+        await decision.review(connection, at.intake_id, ReviewRequest.model_validate(asked), by, now)
 
     return await _take(at, attempt, work)
 
 
 async def _sign(at: Here, attempt: Attempt, asked: Mapping[str, Any]) -> Response:
     async def work(connection: Connection, by: Reviewer, now: datetime) -> None:
-        await handlers.sign(connection, at.intake_id, SignatureRequest.model_validate(asked), by, now)
+        await decision.sign(connection, at.intake_id, SignatureRequest.model_validate(asked), by, now)
 
     return await _take(at, attempt, work)
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from services.recommendation.domain.outcome import SNOOZE, Due
-from services.recommendation.handlers import PLAYBOOKS
+from services.recommendation.handlers.playbooks import PLAYBOOKS
 from services.recommendation.store import outcomes
 from services.recommendation.web import wording
 from services.recommendation.web.callers import AccountManager

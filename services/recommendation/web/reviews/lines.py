@@ -10,13 +10,14 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import TypeAdapter, ValidationError
 
-from services.recommendation import handlers
 from services.recommendation.domain import lines
 from services.recommendation.domain.blueprint import Line, Section
 from services.recommendation.domain.blueprint_rules import Kind, Says
 from services.recommendation.domain.lines import EDITABLE, EditRequest, UnknownLine
 from services.recommendation.domain.review import MAX_NOTE, OutOfStep, Unfit, readable
-from services.recommendation.handlers import UnknownCase
+from services.recommendation.handlers.case import UnknownCase
+from services.recommendation.handlers.lines import blueprint_of, edit_line
+from services.recommendation.handlers.playbooks import BLUEPRINTS
 from services.recommendation.store import cases
 from services.recommendation.store import lines as line_edits
 from services.recommendation.web import wording
@@ -52,7 +53,7 @@ async def most_edited(request: Request, staff: Reader) -> HTMLResponse:
     pages: Pages = request.app.state.pages
     async with database.connection() as connection:
         found = await line_edits.most_edited(connection)
-    titles = {part.id: part.titles[0].text for part in handlers.BLUEPRINTS[PUBLISHED].sections}
+    titles = {part.id: part.titles[0].text for part in BLUEPRINTS[PUBLISHED].sections}
     return pages.render(request, "reviews/lines.html", staff=staff, items=found, titles=titles)
 
 
@@ -109,7 +110,7 @@ async def _edit(request: Request, intake_id: UUID, asked: EditRequest, staff: Pr
             typed = {name: str(form.get(name, "")) for _, name in wording.FIELDS[part.kind]}
             asked = EditRequest(asked.action, asked.section, asked.line, asked.seen, _words(part.kind, typed))
         async with database.transaction() as connection:
-            await handlers.edit_line(connection, intake_id, asked, reviewer(staff), datetime.now(UTC))
+            await edit_line(connection, intake_id, asked, reviewer(staff), datetime.now(UTC))
     except UnknownCase as refusal:
         raise nowhere() from refusal
     except UnknownLine as refusal:
@@ -127,7 +128,7 @@ async def _section(request: Request, intake_id: UUID, section: str) -> Section:
     database: Database = request.app.state.database
     async with database.connection() as connection:
         file = await cases.read(connection, intake_id)
-    blueprint = None if file is None else handlers.blueprint_of(file)
+    blueprint = None if file is None else blueprint_of(file)
     if blueprint is None:
         raise UnknownCase
     return lines.of_section(blueprint, section)
@@ -177,7 +178,7 @@ async def _form(
     pages: Pages = request.app.state.pages
     async with database.connection() as connection:
         file = await cases.read(connection, intake_id)
-    blueprint = None if file is None else handlers.blueprint_of(file)
+    blueprint = None if file is None else blueprint_of(file)
     if file is None or blueprint is None or file.revision is None:
         raise nowhere()
     present: Line | None = None

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from services.recommendation.domain.assignment import WORKING_DAYS, covered_by, due, is_overdue
-from services.recommendation.handlers import PLAYBOOKS
+from services.recommendation.handlers.playbooks import PLAYBOOKS
 from services.recommendation.store import colleagues
 from services.recommendation.store import queue as queues
 from services.recommendation.web import wording

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, StreamingResponse
 
 from services.recommendation.domain.report import FEW, LIMIT, LOOK
-from services.recommendation.handlers import PLAYBOOKS
+from services.recommendation.handlers.playbooks import PLAYBOOKS
 from services.recommendation.store import report as reports
 from services.recommendation.store.report import Asked, Judged
 from services.recommendation.web.callers import AccountManager

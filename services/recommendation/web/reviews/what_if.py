@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse
 
 from services.recommendation.domain.playbook import Playbook
 from services.recommendation.domain.proposal import Proposal, propose
-from services.recommendation.handlers import PLAYBOOKS
+from services.recommendation.handlers.playbooks import PLAYBOOKS
 from services.recommendation.store import cases
 from services.recommendation.web import wording
 from services.recommendation.web.callers import Reader

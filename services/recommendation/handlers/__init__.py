@@ -1,0 +1,1 @@
+"""Steps on a case, which pages and the API share."""
