@@ -2,29 +2,26 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from email.utils import parseaddr
 from importlib.resources import files
 from itertools import groupby
 from typing import Annotated
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
-from uuid_utils.compat import uuid7
 
 from services.recommendation.domain import booking as rules
-from services.recommendation.domain.booking import BOOKABLE, ZONES, BookingRequest, Call, Hours, NotBookable, TimeGone
-from services.recommendation.store import calls, documents, outcomes
+from services.recommendation.domain.booking import BOOKABLE, ZONES, BookingRequest, NotBookable, TimeGone
+from services.recommendation.handlers import booking
+from services.recommendation.store import calls
 from services.recommendation.store.documents import Behind
-from services.recommendation.web.documents import MAX_FORM_BYTES, errors_of, found, link_address, locked, note_opening
-from shared import audit, outbox
+from services.recommendation.web.documents import MAX_FORM_BYTES, errors_of, found, link_address, locked
 from shared.appointment import Appointment, calendar_file, method
-from shared.contracts.recommendation import RecommendationCallBooked
 from shared.pages import Pages
-from shared.postgres import Connection, Database
+from shared.postgres import Database
 from shared.service import Problem, Settings
 
 DAYS_SHOWN = 5
@@ -69,7 +66,7 @@ async def take(
             asked = BookingRequest.model_validate(
                 {field: value for field, value in typed.items() if value or field == "name"}
             )
-            await _book(connection, behind, asked)
+            await booking.book(connection, behind, asked)
     except NotBookable as refusal:
         raise _no_call(token) from refusal
     except TimeGone:
@@ -89,8 +86,7 @@ async def call_off(request: Request, token: str) -> Response:
     now = datetime.now(UTC)
     async with database.transaction() as connection:
         behind = await locked(request, connection, token)
-        if (call := await _to_come(connection, behind, now)) is not None:
-            await cancel(connection, call, behind.revision, behind.version + 1, by=None, now=now)
+        await booking.call_off(connection, behind.intake_id, now)
     return RedirectResponse(f"/d/{token}#call", 303)
 
 
@@ -127,90 +123,6 @@ async def entry(request: Request, token: str) -> Response:
     )
 
 
-async def cancel(
-    connection: Connection, call: Call, revision: int, version: int, *, by: UUID | None, now: datetime
-) -> None:
-    """Cancel a call whose case is held, at the case's next version, and say so. Raises NotBookable where it is over."""
-    off = rules.cancelled(call, now)
-    await calls.keep(connection, off)
-    await outcomes.settle(connection, call.intake_id, now, by=by, kind="discovery")
-    await _say(connection, off, revision, version, by=by, now=now)
-
-
-async def _book(connection: Connection, behind: Behind, asked: BookingRequest) -> None:
-    now = datetime.now(UTC)
-    if behind.state not in BOOKABLE:
-        raise NotBookable
-    standing = await _to_come(connection, behind, now)
-    hours = await calls.hours(connection, standing.host.id if standing else behind.host.id)
-    if hours is None:
-        raise NotBookable
-    period = rules.chosen(asked, await _offered(connection, behind, standing, hours, now))
-    if standing is None:
-        call = Call(
-            **vars(period),
-            id=uuid7(),
-            intake_id=behind.intake_id,
-            number=behind.link.number,
-            host=behind.host,
-            zone=asked.zone,
-            status="booked",
-            sequence=0,
-            name=asked.name,
-            note=asked.note,
-            booked_at=now,
-        )
-    else:
-        call = rules.moved(standing, asked, period)
-        if call is standing:
-            return
-    version = behind.version if behind.is_read else await note_opening(connection, behind, now)
-    await calls.keep(connection, call)
-    if behind.model == "discovery_call":
-        day_after = (call.ends_at + timedelta(days=1)).date()
-        await outcomes.come_back_to(connection, behind.intake_id, {"discovery": day_after})
-    await _say(connection, call, behind.revision, version + 1, by=None, now=datetime.now(UTC))
-
-
-async def _say(
-    connection: Connection, call: Call, revision: int, version: int, *, by: UUID | None, now: datetime
-) -> None:
-    await documents.move(connection, call.intake_id, revision, version)
-    await outbox.say(
-        connection,
-        RecommendationCallBooked(
-            intake_id=call.intake_id,
-            version=version,
-            time=now,
-            revision=revision,
-            document=call.number,
-            call_id=call.id,
-            host=call.host.id,
-            starts_at=call.starts_at,
-            ends_at=call.ends_at,
-            zone=call.zone,
-            status=call.status,
-            sequence=call.sequence,
-            by=by,
-        ),
-    )
-    acted = {"version": version, "document": call.number, "call": call.id, "host": call.host.id}
-    await audit.record(connection, f"call_{call.status}", call.intake_id, now, acted, actor=by)
-
-
-async def _to_come(connection: Connection, behind: Behind, now: datetime) -> Call | None:
-    """The call that stands, if there is one."""
-    return next((call for call in await calls.of_case(connection, behind.intake_id) if call.is_to_come(now)), None)
-
-
-async def _offered(
-    connection: Connection, behind: Behind, standing: Call | None, hours: Hours, now: datetime
-) -> list[rules.Period]:
-    host, besides = (standing.host, standing.id) if standing else (behind.host, None)
-    taken = await calls.taken(connection, host.id, now, besides)
-    return rules.free(hours, taken, rules.length(behind.model), now)
-
-
 async def _page(
     request: Request,
     token: str,
@@ -227,12 +139,12 @@ async def _page(
     pages: Pages = request.app.state.pages
     now = datetime.now(UTC)
     async with database.connection() as connection:
-        standing = await _to_come(connection, behind, now)
+        standing = await booking.to_come(connection, behind.intake_id, now)
         host = standing.host if standing else behind.host
         hours = await calls.hours(connection, host.id)
         if hours is None or behind.state not in BOOKABLE:
             raise _no_call(token)
-        offered = await _offered(connection, behind, standing, hours, now)
+        offered = await booking.offered(connection, behind, standing, hours, now)
     shown_in = zone if zone in ZONES else standing.zone if standing else hours.zone
     days = [day for day in _by_day(offered, shown_in) if since is None or day[0] >= since]
     known = standing.name if standing else next((one.name for one in behind.answers), None)

@@ -11,14 +11,13 @@ from pydantic import ValidationError
 
 from services.recommendation.domain import release as rules
 from services.recommendation.domain.booking import BOOKABLE
-from services.recommendation.domain.outcome import AFTER_ACCEPTANCE
-from services.recommendation.domain.release import Answer, AnswerRequest, Link, NotAnswerable
+from services.recommendation.domain.release import AnswerRequest, Link, NotAnswerable
 from services.recommendation.domain.review import Unfit
-from services.recommendation.store import calls, documents, outcomes
+from services.recommendation.handlers import correspondence
+from services.recommendation.store import calls, documents
 from services.recommendation.store.documents import Behind
 from services.recommendation.web.wording import DECLINED
-from shared import access, audit, outbox
-from shared.contracts.recommendation import RecommendationAnswered, RecommendationOpened
+from shared import access, audit
 from shared.pages import Pages
 from shared.postgres import Connection, Database
 from shared.service import Problem, Settings
@@ -51,7 +50,7 @@ async def opened(request: Request, token: str) -> Response:
     database: Database = request.app.state.database
     async with database.transaction() as connection:
         behind = await locked(request, connection, token)
-        await note_opening(connection, behind, datetime.now(UTC))
+        await correspondence.note_opening(connection, behind, datetime.now(UTC))
     return Response(status_code=204)
 
 
@@ -65,7 +64,7 @@ async def download(request: Request, token: str) -> Response:
         number = behind.link.number
         if not _is_colleague(request):
             if not behind.is_read:
-                await note_opening(connection, behind, now)
+                await correspondence.note_opening(connection, behind, now)
             await documents.record_visit(connection, behind.intake_id, number, "downloaded", now)
             await audit.record(connection, "downloaded", behind.intake_id, now, {"document": number})
         file = await documents.pdf(connection, behind.intake_id, number)
@@ -84,61 +83,13 @@ async def take_answer(
         async with database.transaction() as connection:
             behind = await locked(request, connection, token)
             asked = AnswerRequest.model_validate({field: value or None for field, value in typed.items()})
-            await _record(connection, behind, asked)
+            await correspondence.answer(connection, behind, asked)
     except NotAnswerable:
         return await _page(request, token, await found(request, token), status=409, typed=typed, is_late=True)
     except (Unfit, ValidationError) as refusal:
         behind = await found(request, token)
         return await _page(request, token, behind, status=422, typed=typed, errors=errors_of(refusal))
     return RedirectResponse(f"/d/{token}#answer", 303)
-
-
-async def _record(connection: Connection, behind: Behind, asked: AnswerRequest) -> None:
-    if any((one.answer, one.name, one.note) == (asked.answer, asked.name, asked.note) for one in behind.answers):
-        return
-    state = rules.answered(behind.state, asked)
-    version = behind.version if behind.is_read else await note_opening(connection, behind, datetime.now(UTC))
-    now = datetime.now(UTC)
-    said = Answer(version + 1, behind.link.number, asked.answer, asked.why_declined, asked.name, asked.note, now)
-    await documents.record_answer(connection, behind.intake_id, said)
-    await documents.move(connection, behind.intake_id, behind.revision, said.version, state)
-    if said.answer == "accepted":
-        await outcomes.come_back_to(connection, behind.intake_id, {"acceptance": (now + AFTER_ACCEPTANCE).date()})
-    await outbox.say(
-        connection,
-        RecommendationAnswered(
-            intake_id=behind.intake_id,
-            version=said.version,
-            time=now,
-            revision=behind.revision,
-            document=behind.link.number,
-            answer=said.answer,
-            reason_code=said.reason_code,
-        ),
-    )
-    acted = {"version": said.version, "document": said.number, "reason_code": said.reason_code}
-    await audit.record(connection, said.answer, behind.intake_id, now, acted)
-
-
-async def note_opening(connection: Connection, behind: Behind, now: datetime) -> int:
-    """Note an opening and say the first one; the case's version then."""
-    is_first = await documents.record_visit(connection, behind.intake_id, behind.link.number, "opened", now)
-    await audit.record(connection, "opened", behind.intake_id, now, {"document": behind.link.number})
-    if not is_first:
-        return behind.version
-    version = behind.version + 1
-    await documents.move(connection, behind.intake_id, behind.revision, version)
-    await outbox.say(
-        connection,
-        RecommendationOpened(
-            intake_id=behind.intake_id,
-            version=version,
-            time=now,
-            revision=behind.revision,
-            document=behind.link.number,
-        ),
-    )
-    return version
 
 
 async def found(request: Request, token: str) -> Behind:

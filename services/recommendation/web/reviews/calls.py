@@ -9,13 +9,13 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import ValidationError
 
 from services.recommendation.domain.booking import WEEKDAYS, ZONES, Hours, NotBookable
-from services.recommendation.store import calls, cases
-from services.recommendation.web import booking
+from services.recommendation.handlers import booking
+from services.recommendation.store import calls
 from services.recommendation.web.callers import AccountManager
 from services.recommendation.web.documents import errors_of
 from shared.access import Principal
 from shared.pages import Pages
-from shared.postgres import Connection, Database
+from shared.postgres import Database
 from shared.service import Problem
 
 FIELDS = ("zone", *WEEKDAYS, "days_off", "place")
@@ -55,22 +55,13 @@ async def cancel(request: Request, call_id: UUID, staff: AccountManager) -> Resp
     database: Database = request.app.state.database
     try:
         async with database.transaction() as connection:
-            await _cancel(connection, call_id, staff)
+            await booking.cancel(connection, call_id, staff.id, datetime.now(UTC))
     except NotBookable as refusal:
         back = {"label": "See the calls", "href": "/reviews/calls/"}
         raise Problem(
             409, "There is no such call to come", "It is over, or was cancelled already.", action=back
         ) from refusal
     return RedirectResponse("/reviews/calls/", 303)
-
-
-async def _cancel(connection: Connection, call_id: UUID, staff: Principal) -> None:
-    seen = await calls.find(connection, call_id)
-    case = None if seen is None else await cases.lock(connection, seen.intake_id)
-    call = await calls.find(connection, call_id)
-    if case is None or call is None:
-        raise NotBookable
-    await booking.cancel(connection, call, case.revision, case.version + 1, by=staff.id, now=datetime.now(UTC))
 
 
 @router.get("/calls/hours")

@@ -10,9 +10,9 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import ValidationError
 
-from services.recommendation.domain import release as rules
 from services.recommendation.domain.outcome import OutcomeRequest, possible
-from services.recommendation.domain.review import OutOfStep, Reviewer, Unfit, readable
+from services.recommendation.domain.review import OutOfStep, Unfit
+from services.recommendation.handlers import correspondence
 from services.recommendation.handlers.case import UnknownCase
 from services.recommendation.handlers.outcome import record_outcome
 from services.recommendation.handlers.playbooks import PLAYBOOKS
@@ -22,11 +22,9 @@ from services.recommendation.web.callers import AccountManager, Reader, reviewer
 from services.recommendation.web.documents import errors_of
 from services.recommendation.web.reviews.case import nowhere
 from services.recommendation.web.since import since_release
-from shared import audit, outbox
 from shared.access import Principal
-from shared.contracts.recommendation import RecommendationReplied
 from shared.pages import Pages
-from shared.postgres import Connection, Database
+from shared.postgres import Database
 from shared.questionnaire import PUBLISHED
 
 router = APIRouter()
@@ -55,7 +53,7 @@ async def reply(request: Request, intake_id: UUID, staff: AccountManager, reply:
     database: Database = request.app.state.database
     try:
         async with database.transaction() as connection:
-            await _reply(connection, intake_id, reply, reviewer(staff))
+            await correspondence.reply(connection, intake_id, reply, reviewer(staff))
     except UnknownCase as refusal:
         raise nowhere() from refusal
     except OutOfStep as refusal:
@@ -100,36 +98,6 @@ async def note_outcome(
     except (Unfit, ValidationError) as refusal:
         return await _page(request, intake_id, staff, Attempt(typed, errors_of(refusal)), status=422)
     return RedirectResponse(f"/reviews/{intake_id}/client#outcome", 303)
-
-
-async def _reply(connection: Connection, intake_id: UUID, text: str, by: Reviewer) -> None:
-    try:
-        note = readable(text)
-    except ValueError as refusal:
-        raise Unfit("reply", str(refusal)) from refusal
-    case = await cases.lock(connection, intake_id)
-    if case is None:
-        raise UnknownCase
-    last = next(iter(await documents.shelf(connection, intake_id)), None)
-    if last is not None and any((one.by, one.note) == (by, note) for one in last.replies):
-        return
-    link, answers = (last.link, last.answers) if last else (None, ())
-    said = rules.reply(case, link, answers, note, by=by, now=datetime.now(UTC))
-    await documents.record_reply(connection, intake_id, said)
-    await documents.move(connection, intake_id, case.revision, said.version)
-    await outbox.say(
-        connection,
-        RecommendationReplied(
-            intake_id=intake_id,
-            version=said.version,
-            time=said.at,
-            revision=case.revision,
-            document=said.number,
-            by=by.id,
-        ),
-    )
-    acted = {"version": said.version, "document": said.number}
-    await audit.record(connection, "replied", intake_id, said.at, acted, actor=by.id)
 
 
 async def _page(
