@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from services.recommendation.domain.proposal import Proposal, propose
 from services.recommendation.domain.review import arriving
+from services.recommendation.handlers import booking
 from services.recommendation.handlers.playbooks import PLAYBOOKS
 from services.recommendation.store import calls, documents, lines, outcomes, proposals
 from shared import audit, erasure, outbox
@@ -56,8 +57,9 @@ def _proposed(event: AssessmentCompleted, proposal: Proposal, version: int, at: 
 
 
 async def on_withdrawn(connection: Connection, event: IntakeWithdrawn) -> None:
-    """Take the case off the queue."""
+    """Take the case off the queue, and cancel the call that stands."""
     await proposals.withdraw(connection, event.intake_id, event.time)
+    await booking.call_off(connection, event.intake_id, datetime.now(UTC))
 
 
 async def on_erased(connection: Connection, event: IntakeErased) -> None:

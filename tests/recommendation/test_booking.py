@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from services.recommendation.domain.booking import NOTICE, WEEKDAYS, ZONES, Hours, Period, TimeGone, free
 from services.recommendation.events import HANDLERS
 from services.recommendation.store import calls
-from shared.contracts.intake import IntakeErased
+from shared.contracts.intake import IntakeErased, IntakeWithdrawn
 from shared.contracts.recommendation import RecommendationCallBooked
 from shared.postgres import Database
 from tests.assessment.archetypes import SAAS_SCALE_UP
@@ -248,6 +248,23 @@ async def test_a_discovery_call_is_offered_first_and_is_to_be_come_back_to(
     assert (await anna.post(f"/reviews/calls/{told.call_id}/cancel")).status_code == 409
     assert [one.by is None for one in await said(database, intake_id)] == [True, False]
     assert "The call is over" not in as_read(await anna.get("/reviews/due/?later=true"))
+
+
+async def test_withdrawal_cancels_the_call_once_and_gives_the_time_back(
+    client: httpx2.AsyncClient, database: Database, anna: httpx2.AsyncClient
+) -> None:
+    await offer(anna)
+    intake_id, link = await case(database, anna)
+    (first, *_) = await times(client, link)
+    await client.post(f"{link}/call", data=booking(first))
+    withdrawn = IntakeWithdrawn(intake_id=intake_id, version=9, time=datetime.now(UTC))
+    for _ in range(2):
+        async with database.transaction() as connection:
+            await HANDLERS[IntakeWithdrawn](connection, withdrawn)
+    told = await said(database, intake_id)
+    assert [(one.status, one.sequence, one.by) for one in told] == [("booked", 0, None), ("cancelled", 1, None)]
+    _, other = await case(database, anna)
+    assert first in await times(client, other)
 
 
 async def test_erasure_takes_who_was_to_be_called_and_gives_the_time_back(
