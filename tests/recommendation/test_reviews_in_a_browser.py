@@ -43,6 +43,7 @@ async def test_the_queue_and_a_case_are_accessible_and_fit_their_window(
     async with database.transaction() as connection:
         for other in others:
             await HANDLERS[AssessmentCompleted](connection, other)
+    await sign_in("account_manager").post(f"/reviews/{explained[-1]}/approve", data={"version": 1})
     for width, scheme in WINDOWS:
         context = await chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
         await signed_in(context, address, sign_in, "Anna Berg")

@@ -14,6 +14,7 @@ from shared.questionnaire import UNKNOWN
 from tests.assessment.archetypes import DEADLINE_MIGRATION, SAAS_SCALE_UP
 from tests.recommendation.conftest import SignIn
 from tests.recommendation.situations import NORDWIND, NOW, QUESTIONNAIRE, completed
+from tests.recommendation.test_release import released
 from tests.recommendation.test_reviews_pages import hear, read
 
 ALL = {question.id: SAAS_SCALE_UP.get(question.id, UNKNOWN) for question in QUESTIONNAIRE.questions}
@@ -83,6 +84,11 @@ async def test_a_case_shows_decided_cases_like_it_until_they_are_erased(database
     assert page.index("Next door") < page.index("Far away")
     given = sum(level != UNKNOWN for level in QUESTIONNAIRE.completed(SAAS_SCALE_UP).values())
     assert f"{given - 1} of {given} answers are the same Dedicated team Dedicated team" in page
+    anna, signed = sign_in("account_manager"), {"outcome": "signed", "model_used": "hybrid"}
+    await released(anna, near)
+    assert (await anna.post(f"/reviews/{near}/outcome", data=signed)).status_code == 303
+    page = await read(client, f"/reviews/{event.intake_id}")
+    assert "It was signed: team and project together" in page
     assert "Undecided" not in page.split("Past cases like this one")[1]
     await hear(database, *(IntakeErased(intake_id=one, version=2, time=NOW) for one in (far, near)))
     assert "None was decided yet" in await read(client, f"/reviews/{event.intake_id}")

@@ -17,7 +17,10 @@ PAST: tuple[ProposalState, ...] = ("approved", "overridden", "released", "accept
 
 @dataclass(frozen=True)
 class Similar:
-    """A past case: how like it is, what was proposed, what a person chose, and how it ended."""
+    """A past case: how like it is, what was proposed, what a person chose, and how it ended.
+
+    `model_used` is what the work really follows, None where nothing was noted yet or the case was lost.
+    """
 
     likeness: Likeness
     company: Company
@@ -26,6 +29,7 @@ class Similar:
     commercial_form: CommercialForm
     state: ProposalState
     outcome: Outcome | None
+    model_used: Model | None
     proposed_at: datetime
 
 
@@ -55,9 +59,7 @@ async def _read(connection: Connection, found: Sequence[Likeness]) -> list[Simil
     rows = await connection.fetch(
         """
         select intake_id, company, proposal.model, proposed_at, state,
-            chosen.model as chosen, chosen.commercial_form as commercial_form, (
-                select outcome from outcome where outcome.intake_id = proposal.intake_id order by version desc limit 1
-            ) as outcome
+            chosen.model as chosen, chosen.commercial_form as commercial_form, ended.outcome, ended.model_used
         from review_case join proposal using (intake_id, revision)
             cross join lateral (
                 select model, commercial_form from review
@@ -65,6 +67,10 @@ async def _read(connection: Connection, found: Sequence[Likeness]) -> list[Simil
                     and decision <> 'return'
                 order by version desc limit 1
             ) chosen
+            left join lateral (
+                select outcome, model_used from outcome
+                where outcome.intake_id = proposal.intake_id order by version desc limit 1
+            ) ended on true
         where intake_id = any($1) and company is not null
         """,
         [one.intake_id for one in found],
@@ -79,6 +85,7 @@ async def _read(connection: Connection, found: Sequence[Likeness]) -> list[Simil
             commercial_form=row["commercial_form"],
             state=row["state"],
             outcome=row["outcome"],
+            model_used=row["model_used"],
             proposed_at=row["proposed_at"],
         )
         for one in found
