@@ -111,9 +111,10 @@ async def on_staff_changed(connection: Connection, event: StaffChanged) -> None:
     """Take over a newer state of an account or key."""
     await connection.execute(
         """
-        insert into staff (id, version, name, roles, active, sessions_ended) values ($1, $2, $3, $4, $5, $6)
+        insert into staff (id, version, name, roles, active, sessions_ended, is_person)
+        values ($1, $2, $3, $4, $5, $6, $7)
         on conflict (id) do update set version = excluded.version, name = excluded.name, roles = excluded.roles,
-            active = excluded.active, sessions_ended = excluded.sessions_ended
+            active = excluded.active, sessions_ended = excluded.sessions_ended, is_person = excluded.is_person
         where staff.version < excluded.version
         """,
         event.staff_id,
@@ -122,6 +123,7 @@ async def on_staff_changed(connection: Connection, event: StaffChanged) -> None:
         list(event.roles),
         event.active,
         list(event.sessions_ended),
+        event.is_person,
     )
 
 

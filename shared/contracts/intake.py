@@ -103,7 +103,10 @@ class IntakeErased(IntakeEvent):
 
 
 class StaffChanged(Event):
-    """The whole present state of one account or API key, with the ended sessions whose tokens still run."""
+    """The whole present state of one account or API key, with the ended sessions whose tokens still run.
+
+    `is_person` is false for a key.
+    """
 
     topic: ClassVar[str] = "intake.staff-changed.v1"
 
@@ -112,6 +115,7 @@ class StaffChanged(Event):
     roles: tuple[Role, ...]
     active: bool
     sessions_ended: tuple[UUID, ...] = ()
+    is_person: bool = True
 
     @property
     def aggregate_id(self) -> UUID:

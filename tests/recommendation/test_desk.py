@@ -58,6 +58,7 @@ from tests.recommendation.situations import NORDWIND, NOW, PLAYBOOK, completed
 
 API = "/api/recommendation/intakes"
 ANNA, BORIS, SOL = (Reviewer(uuid7(), name) for name in ("Anna Berg", "Boris Vidal", "Sol Reyes"))
+KEY = uuid7()
 RULED_OUT = SAAS_SCALE_UP | {"price_rule": "mandatory", "funding": "yearly_reviewed"}
 AGAINST_THE_VETO: dict[str, Any] = {
     "decision": "override",
@@ -259,6 +260,8 @@ async def vetoed(database: Database) -> str:
         for one, roles in ((ANNA, "account_manager"), (BORIS, "account_manager"), (SOL, "sales")):
             known = StaffChanged(staff_id=one.id, version=1, time=NOW, name=one.name, roles=(roles,), active=True)
             await on_staff_changed(connection, known)
+        key = known.model_copy(update={"staff_id": KEY, "roles": ("account_manager",), "is_person": False})
+        await on_staff_changed(connection, key)
     return f"{API}/{heard.intake_id}"
 
 
@@ -321,9 +324,9 @@ async def test_a_case_goes_to_the_deputy_of_who_is_away_and_says_so(
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).date().isoformat()
     left = await anna.post("/reviews/away", data={"until": tomorrow, "deputy": str(BORIS.id)})
     assert left.status_code == 303
-    for who, field in ((SOL.id, "assignee"), (uuid7(), "assignee")):
+    for who in (SOL.id, KEY, uuid7()):
         refused = await boris.post(f"{vetoed}/assignment", json={"assignee": str(who), "reason": "So.", "version": 1})
-        assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, field)
+        assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "assignee")
     asked = {"assignee": str(ANNA.id), "reason": "She knows the client.", "version": 1}
     given = (await boris.post(f"{vetoed}/assignment", json=asked)).json()
     assert (given["assignee"]["name"], given["asked_for"]["name"]) == ("Boris Vidal", "Anna Berg")

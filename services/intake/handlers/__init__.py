@@ -267,6 +267,7 @@ async def announce(connection: Connection, account_id: UUID, at: datetime, *, by
         roles=account.roles,
         active=account.active,
         sessions_ended=await accounts.ended_sessions(connection, account_id, at),
+        is_person=account.kind == "person",
     )
     await access.on_staff_changed(connection, fact)
     await outbox.say(connection, fact)

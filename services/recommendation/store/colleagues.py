@@ -12,7 +12,9 @@ from shared.postgres import Connection
 async def account_managers(connection: Connection) -> list[Reviewer]:
     """Everybody who may decide, by name."""
     rows = await connection.fetch(
-        "select id, name from staff where active and 'account_manager' = any(roles) order by name, id"
+        """
+        select id, name from staff where active and is_person and 'account_manager' = any(roles) order by name, id
+        """
     )
     return [Reviewer(row["id"], row["name"]) for row in rows]
 

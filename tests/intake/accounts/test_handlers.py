@@ -173,6 +173,7 @@ async def test_a_key_works_until_it_is_ended(intake: Database, settings: Setting
     async with elsewhere.transaction() as connection:
         assert await access.present(connection, bearer) == bearer
         for fact in await said(intake, bearer.id):
+            assert not fact.is_person
             await access.on_staff_changed(connection, fact)
         with pytest.raises(NotSignedIn):
             await access.present(connection, bearer)
