@@ -153,6 +153,20 @@ async def test_a_case_is_taken_given_and_never_taken_over_unseen(app: FastAPI, s
     assert "You take new cases again." in text_of(await his.get(back.headers["location"]))
 
 
+async def test_what_else_there_is_of_the_company_is_shown_beside_a_case(app: FastAPI, settings: Settings) -> None:
+    _, hers = await joins(app, settings, "Anna Berg")
+    first = await sent_in(hers)
+    place = f"/console/{first}/known"
+    assert f'hx-get="{place}"' in (await hers.get(f"/console/{first}")).text
+    assert "There is nothing else of this company." in text_of(await hers.get(place))
+    second = await sent_in(hers)
+    assert f'href="/console/{second}"' in (await hers.get(place)).text
+    await hers.post(f"/console/{first}/erase")
+    assert f'hx-get="{place}"' not in (await hers.get(f"/console/{first}")).text
+    assert (await hers.get(place)).status_code == 409
+    assert (await hers.get(f"/console/{uuid4()}/known")).status_code == 404
+
+
 async def test_being_away_needs_a_day_and_a_deputy(app: FastAPI, settings: Settings) -> None:
     anna, hers = await joins(app, settings, "Anna Berg")
     assert "Nobody else can take a case yet" in text_of(await hers.get("/console/away"))

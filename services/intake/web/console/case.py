@@ -8,7 +8,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
-from services.intake.domain.submission import UnknownIntake, changes, complete, is_revisable
+from services.intake.domain.submission import CaseErased, UnknownIntake, changes, complete, is_revisable
 from services.intake.handlers import links
 from services.intake.handlers.prospects import known_of
 from services.intake.store import cases, intakes, mail
@@ -32,6 +32,21 @@ async def show(request: Request, intake_id: UUID, staff: Sales) -> Response:
     return await case_page(request, staff, intake_id)
 
 
+@router.get("/{intake_id:uuid}/known")
+async def known(request: Request, intake_id: UUID, staff: Sales) -> Response:
+    """What else there is of the case's company: a page of its own, since it compares the names of all companies."""
+    async with database_of(request).connection() as connection:
+        found = await intakes.status(connection, intake_id)
+        if found is None:
+            raise UnknownIntake
+        if found.state == "erased":
+            raise CaseErased
+        company = (await intakes.current_revision(connection, intake_id)).company
+        contact = await intakes.contact(connection, intake_id)
+        others = await known_of(connection, company.name, contact.email if contact else "", besides=[intake_id])
+    return page(request, "case-known.html", staff=staff, case=found, company=company, known=others)
+
+
 async def case_page(
     request: Request,
     staff: Principal,
@@ -53,12 +68,6 @@ async def case_page(
         colleagues = await cases.colleagues(connection, now.date())
         happened = await _happened(connection, intake_id)
         current = revisions[-1] if revisions else None
-        known = await known_of(
-            connection,
-            current.company.name if current else "",
-            contact.email if contact else "",
-            besides=[intake_id],
-        )
         release = await intakes.last_release(connection, intake_id)
         document_mail = await mail.last(connection, "document", intake_id)
     settings: Settings = request.app.state.settings
@@ -78,7 +87,6 @@ async def case_page(
         answers={} if current is None or questionnaire is None else complete(current.given, questionnaire),
         history=_history(revisions),
         happened=happened,
-        known=known,
         release=release,
         document_address=None if release is None else links.document(settings, release.link_id),
         document_mail=document_mail,
