@@ -20,7 +20,6 @@ Kind = Literal[
     "reply",
     "call_booked",
     "call_cancelled",
-    "reassessment",
 ]
 State = Literal["queued", "sent", "failed", "kept", "dropped"]
 

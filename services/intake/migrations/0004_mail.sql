@@ -4,7 +4,7 @@ create table mail (
     id uuid primary key,
     kind text not null check (kind in (
         'resume', 'invitation', 'invitation_reminder', 'receipt', 'document', 'document_reminder', 'reply',
-        'call_booked', 'call_cancelled', 'reassessment')),
+        'call_booked', 'call_cancelled')),
     about uuid not null,
     detail jsonb not null,
     state text not null default 'queued' check (state in ('queued', 'sent', 'failed', 'kept', 'dropped')),

@@ -29,7 +29,6 @@ KINDS = {
     "reply": "Answer to a question",
     "call_booked": "Call booked",
     "call_cancelled": "Call cancelled",
-    "reassessment": "Time to look again",
 }
 STATES: dict[State, str] = {
     "queued": "Waiting",

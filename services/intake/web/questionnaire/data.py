@@ -27,7 +27,6 @@ MESSAGES = {
     "reply": gettext_noop("The answer to your question"),
     "call_booked": gettext_noop("The call that you booked"),
     "call_cancelled": gettext_noop("That the call is cancelled"),
-    "reassessment": gettext_noop("Whether the way of working still fits"),
 }
 
 
