@@ -8,7 +8,7 @@ import structlog
 
 from services.intake import handlers
 from services.intake.domain.mail import MOST_ATTEMPTS, Addressee, Mail, State, why_dropped
-from services.intake.domain.promise import KEPT
+from services.intake.domain.retention import KEPT
 from services.intake.handlers.messages import Postponed, Refused, compose, deliver
 from services.intake.store import drafts, intakes, invitations, mail
 from shared import outbox

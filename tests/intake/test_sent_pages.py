@@ -10,7 +10,6 @@ from httpx2 import AsyncClient, Response
 
 from services.intake import events, handlers
 from services.intake.domain.drafts import KEPT
-from services.intake.domain.promise import answer_due
 from services.intake.domain.submission import CONSENT_TEXT
 from services.intake.store import drafts, intakes
 from shared.access import DOCUMENT_LINK, link_token
@@ -25,6 +24,7 @@ from shared.contracts.recommendation import (
 )
 from shared.pages.formats import day
 from shared.postgres import Database
+from shared.promise import answer_day
 from shared.questionnaire import UNKNOWN, load
 from tests.assessment.archetypes import DEADLINE_MIGRATION, SAAS_SCALE_UP, START_UP_MVP
 from tests.intake.prospect import NORDWIND, SECRET, begun, fill, form_on, id_of, save, score, send, sent, text_of
@@ -155,7 +155,7 @@ async def test_the_status_page_asks_for_news_until_the_result_stands_and_then_mo
     draft = await sent(client, SAAS_SCALE_UP)
     waiting = await client.get(f"{draft}/status")
     assert "Your answers have arrived" in text_of(waiting)
-    assert f"our recommendation, by {day(answer_due(NOW))}" in text_of(waiting)
+    assert f"our recommendation, by {day(answer_day(NOW))}" in text_of(waiting)
     assert f'href="{draft}/status"' in waiting.text
     news, often = asks(waiting)
     assert often == "2s"
@@ -169,20 +169,6 @@ async def test_the_status_page_asks_for_news_until_the_result_stands_and_then_mo
     async with database.transaction() as connection:
         await handlers.withdraw(connection, id_of(draft))
     assert (await client.get(asks(result)[0])).headers["hx-refresh"] == "true"
-
-
-@pytest.mark.parametrize(
-    ("sent_on", "due"),
-    [
-        ("2026-11-23T09:00Z", "2026-11-25"),
-        ("2026-11-26T23:59Z", "2026-11-30"),
-        ("2026-11-27T09:00Z", "2026-12-01"),
-        ("2026-11-28T09:00Z", "2026-12-01"),
-        ("2026-11-29T23:30-01:00", "2026-12-02"),
-    ],
-)
-def test_an_answer_is_due_after_two_working_days(sent_on: str, due: str) -> None:
-    assert answer_due(datetime.fromisoformat(sent_on)).isoformat() == due
 
 
 async def test_an_answer_that_is_late_is_admitted(client: AsyncClient, database: Database) -> None:

@@ -8,8 +8,6 @@ from uuid import UUID
 
 import httpx2
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from uuid_utils.compat import uuid7
 
 from services.recommendation.domain.assignment import (
@@ -19,7 +17,6 @@ from services.recommendation.domain.assignment import (
     asked_with_reason,
     away,
     covered_by,
-    due,
     is_overdue,
     stand_in,
 )
@@ -51,6 +48,7 @@ from shared.contracts.assessment import AssessmentCompleted
 from shared.contracts.intake import IntakeErased, StaffChanged
 from shared.contracts.recommendation import RecommendationAssigned, RecommendationReviewed
 from shared.postgres import Database
+from shared.promise import answer_due
 from shared.questionnaire import PUBLISHED
 from tests.assessment.archetypes import SAAS_SCALE_UP
 from tests.recommendation.conftest import SignIn
@@ -219,35 +217,15 @@ def test_a_case_is_given_away_with_a_reason() -> None:
     assert refused.value.field == "reason"
 
 
-@pytest.mark.parametrize(
-    ("proposed", "by"),
-    [
-        ("2026-11-23 09:30", "2026-11-25 09:30"),
-        ("2026-11-26 09:30", "2026-11-30 09:30"),
-        ("2026-11-27 17:00", "2026-12-01 17:00"),
-        ("2026-11-28 08:00", "2026-12-02 00:00"),
-        ("2026-11-29 08:00", "2026-12-02 00:00"),
-    ],
-)
-def test_a_case_is_due_two_working_days_after_it_was_proposed(proposed: str, by: str) -> None:
-    assert due(datetime.fromisoformat(proposed + "Z")) == datetime.fromisoformat(by + "Z")
-
-
-@given(proposed=st.integers(0, 10_000_000), later=st.integers(0, 10_000))
-def test_who_waits_longer_is_never_due_later(proposed: int, later: int) -> None:
-    first = NOW + timedelta(minutes=proposed)
-    assert due(first) <= due(first + timedelta(minutes=later))
-
-
 def test_what_waits_for_sales_is_not_overdue() -> None:
-    late = due(NOW) + timedelta(minutes=1)
+    late = answer_due(NOW) + timedelta(minutes=1)
     assert [is_overdue(state, NOW, late) for state in ("proposed", "in_review", "returned", "approved")] == [
         True,
         True,
         False,
         False,
     ]
-    assert not is_overdue("proposed", NOW, due(NOW))
+    assert not is_overdue("proposed", NOW, answer_due(NOW))
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from services.intake import handlers
 from services.intake.domain.drafts import COMPANY_FIELDS, Draft
-from services.intake.domain.promise import kept_until
+from services.intake.domain.retention import kept_until
 from services.intake.domain.submission import ConsentForm
 from services.intake.store import cases, drafts, intakes, mail
 from shared.contracts.assessment import Assessment

@@ -1,9 +1,9 @@
-"""In whose hands a case is: given to a colleague, to the deputy of one who is away, and by when it is due."""
+"""In whose hands a case is: given to a colleague, or to the deputy of one who is away."""
 
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated
 from uuid import UUID
 
@@ -11,10 +11,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from services.recommendation.domain.review import Reviewer, Unfit, readable
 from shared.contracts.recommendation import ProposalState
+from shared.promise import answer_due
 
-WORKING_DAYS = 2
-"""What the questionnaire promises: an answer within two working days of sending it in."""
-WEEKEND = (5, 6)
 LONGEST_AWAY = timedelta(days=366)
 
 OURS: tuple[ProposalState, ...] = ("proposed", "in_review")
@@ -97,18 +95,6 @@ def away(of: Reviewer, until: date, deputy: Reviewer, today: date) -> Absence:
     return Absence(of, until, deputy)
 
 
-def due(proposed_at: datetime) -> datetime:
-    """When a case has to be decided. What comes on a weekend, in UTC, counts as come when the week begins."""
-    found = proposed_at.astimezone(UTC)
-    if found.weekday() in WEEKEND:
-        found = datetime.combine(found.date() + timedelta(days=7 - found.weekday()), time.min, UTC)
-    for _ in range(WORKING_DAYS):
-        found += timedelta(days=1)
-        while found.weekday() in WEEKEND:
-            found += timedelta(days=1)
-    return found
-
-
 def is_overdue(state: ProposalState, proposed_at: datetime, now: datetime) -> bool:
     """Whether an account manager should have decided by now."""
-    return state in OURS and due(proposed_at) < now
+    return state in OURS and answer_due(proposed_at) < now

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from fastapi import APIRouter, Request, Response
 
 from services.intake.domain.drafts import CONSENT, Draft
-from services.intake.domain.promise import answer_due
 from services.intake.domain.submission import CONSENT_TEXT, ConsentForm
 from services.intake.handlers import links
 from services.intake.handlers.prospects import accept
@@ -18,6 +17,7 @@ from services.intake.web.questionnaire.wording import asked_back, line
 from shared.language import gettext_noop
 from shared.pages import Pages, language_of
 from shared.postgres import Database
+from shared.promise import answer_day
 from shared.service import Settings
 
 router = APIRouter()
@@ -76,7 +76,7 @@ async def status(request: Request, token: str, seen: str = "") -> Response:
         standing = "result"
     else:
         standing = "stuck" if intake.is_stuck else "waiting"
-    due = answer_due(sent_at)
+    due = answer_day(sent_at)
     is_late = datetime.now(UTC).date() > due
     news = repr((intake.state, looked_after_by, intake.revision, is_late, release))
     here = f"{standing}-{hashlib.sha256(news.encode()).hexdigest()[:12]}"

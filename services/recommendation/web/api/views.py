@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from services.recommendation.domain.alternatives import Alternative
-from services.recommendation.domain.assignment import due, is_overdue
+from services.recommendation.domain.assignment import is_overdue
 from services.recommendation.domain.offer import Kind
 from services.recommendation.domain.outcome import Recorded
 from services.recommendation.domain.proposal import AppliedRule, Leaning, Stage
@@ -27,6 +27,7 @@ from shared.contracts.recommendation import (
     Outcome,
     ProposalState,
 )
+from shared.promise import answer_due
 
 
 class View(BaseModel):
@@ -272,7 +273,7 @@ def _document(one: Shown) -> DocumentView:
 def queued_view(item: Queued, now: datetime) -> QueuedView:
     """A case in the queue, with how long it has waited."""
     timing = {
-        "due_at": due(item.proposed_at),
+        "due_at": answer_due(item.proposed_at),
         "overdue": is_overdue(item.state, item.proposed_at, now),
         "age_seconds": int((now - item.proposed_at).total_seconds()),
     }

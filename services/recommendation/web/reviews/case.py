@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from services.recommendation.domain.assignment import Absence, due, is_overdue
+from services.recommendation.domain.assignment import Absence, is_overdue
 from services.recommendation.domain.lines import EDITABLE
 from services.recommendation.domain.offer import forbidden, vetoes_on
 from services.recommendation.domain.playbook import Playbook, Veto
@@ -30,6 +30,7 @@ from shared.access import Principal
 from shared.contracts.assessment import Assessment
 from shared.pages import Pages
 from shared.postgres import Database
+from shared.promise import answer_due
 from shared.questionnaire import PUBLISHED, load
 from shared.service import Problem
 
@@ -130,7 +131,7 @@ async def show(
         history=history(file),
         is_waiting=file.state in WAITING,
         is_overdue=is_overdue(file.state, file.proposed_at, now) if file.proposed_at else False,
-        due_at=due(file.proposed_at) if file.proposed_at else None,
+        due_at=answer_due(file.proposed_at) if file.proposed_at else None,
         may_work=staff.may("account_manager"),
         is_author=staff.id in file.authors,
         may_decide="approve" in may,

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from services.recommendation.domain.assignment import WORKING_DAYS, covered_by, due, is_overdue
+from services.recommendation.domain.assignment import covered_by, is_overdue
 from services.recommendation.handlers.playbooks import PLAYBOOKS
 from services.recommendation.store import colleagues
 from services.recommendation.store import queue as queues
@@ -15,6 +15,7 @@ from services.recommendation.web.callers import Reader
 from services.recommendation.web.reviews.lists import STATES, Listed
 from shared.pages import Pages
 from shared.postgres import Database
+from shared.promise import WORKING_DAYS, answer_due
 from shared.questionnaire import PUBLISHED
 
 router = APIRouter()
@@ -36,7 +37,7 @@ async def queue(request: Request, staff: Reader, listing: Listed, after: UUID | 
         now=now,
         items=items,
         overdue={item.intake_id for item in items if is_overdue(item.state, item.proposed_at, now)},
-        due=due,
+        due=answer_due,
         working_days=WORKING_DAYS,
         covered=covered_by(staff.id, absences),
         own_absence=absences.get(staff.id),
