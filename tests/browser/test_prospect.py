@@ -282,3 +282,23 @@ async def test_answers_given_without_a_connection_are_saved_when_it_is_back(
     await expect(page.get_by_role("status")).to_have_text("Saved.")
     await page.reload()
     await expect(page.locator('input[name="deadline"]:checked')).to_have_value("firm")
+
+
+async def test_what_another_device_has_saved_is_not_overwritten_by_answers_given_without_a_connection(
+    window: BrowserContext, chromium: Browser, address: str
+) -> None:
+    page = await window.new_page()
+    draft = await begin(page, address)
+    await page.goto(f"{address}{draft}/purpose")
+    await window.set_offline(True)
+    for level in ("wished", "none", "wished"):
+        await choose(page, "deadline", level)
+        await expect(page.get_by_role("status")).to_contain_text("Not saved yet")
+    async with await chromium.new_context(viewport=PHONE) as elsewhere:
+        device = await elsewhere.new_page()
+        await device.goto(f"{address}{draft}/purpose")
+        await choose(device, "deadline", "firm")
+        await expect(device.get_by_role("status")).to_have_text("Saved.")
+    await window.set_offline(False)
+    await expect(page.get_by_role("alert")).to_contain_text(f"“{deadline('firm')}” was saved in another window")
+    await expect(page.locator('input[name="deadline"]:checked')).to_have_value("firm")

@@ -16,7 +16,7 @@ const fields = seqs.map((input) => input.dataset.seq);
 const seqOf = new Map(seqs.map((input) => [input.dataset.seq, input]));
 const stored = new Map(fields.map((field) => [field, valueOf(field)]));
 const unanswered = new Map();
-let pause;
+let timer;
 let isSending = false;
 let isOver = false;
 let submitter = null;
@@ -28,7 +28,7 @@ function control(field) {
 function valueOf(field) {
   const found = control(field);
   if (found.type === "checkbox") return found.checked ? found.value : "";
-  return found.value;
+  return found.value.trim().normalize();
 }
 
 function setValue(field, value) {
@@ -48,7 +48,7 @@ function wordsOf(field) {
 }
 
 function changed() {
-  return fields.filter((field) => valueOf(field) !== stored.get(field));
+  return fields.filter((field) => valueOf(field) !== stored.get(field) || unanswered.has(field));
 }
 
 function tell(key) {
@@ -81,7 +81,7 @@ function unshelve() {
 // a later answer, and what a colleague has written since is not overwritten.
 
 async function save() {
-  clearTimeout(pause);
+  clearTimeout(timer);
   shelve();
   const sending = changed();
   if (isSending || isOver || sending.length === 0) return;
@@ -98,7 +98,8 @@ async function save() {
   if (problem) {
     tell(problem);
     isOver = problem === "gone";
-    if (!isOver) setTimeout(save, RETRY_MS);
+    clearTimeout(timer);
+    if (!isOver) timer = setTimeout(save, RETRY_MS);
   } else if (changed().length) {
     save();
   } else if (submitter) {
@@ -183,8 +184,8 @@ form.addEventListener("change", save);
 
 form.addEventListener("input", () => {
   shelve();
-  clearTimeout(pause);
-  pause = setTimeout(save, PAUSE_MS);
+  clearTimeout(timer);
+  timer = setTimeout(save, PAUSE_MS);
 });
 
 addEventListener("online", save);

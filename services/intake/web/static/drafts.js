@@ -9,18 +9,17 @@ const form = document.querySelector("form[data-answers]");
 const saving = document.getElementById("saving");
 const fields = [...form.querySelectorAll("[data-seq]")].map((input) => input.dataset.seq);
 // What is being typed while this loads counts as given; what a browser brings back by itself does not.
-const known = new Map(fields.map((field) => [field, isBeingGiven(field) ? null : valueOf(field)]));
-const sent = new Map();
-const pending = new Set();
-const failing = new Set();
-let pause;
+const stored = new Map(fields.map((field) => [field, isBeingGiven(field) ? null : valueOf(field)]));
+const unanswered = new Map();
+const underWay = new Map();
+let timer;
 
 function seqOf(field) {
   return form.elements[`seq.${field}`];
 }
 
 function valueOf(field) {
-  return form.elements[field].value;
+  return form.elements[field].value.trim().normalize();
 }
 
 function isBeingGiven(field) {
@@ -40,64 +39,75 @@ function tell(key) {
   if (saving.textContent !== saving.dataset[key]) saving.textContent = saving.dataset[key];
 }
 
-function saveChanged() {
-  clearTimeout(pause);
-  fields.filter((field) => valueOf(field) !== known.get(field)).forEach(save);
+function isChanged(field) {
+  return valueOf(field) !== stored.get(field) || unanswered.has(field);
 }
+
+function saveChanged() {
+  clearTimeout(timer);
+  fields.filter(isChanged).forEach(save);
+}
+
+// One save of a field at a time, with a seq one above what was seen: a reply never crosses a later answer, and what
+// another window has saved since is not overwritten.
 
 function save(field) {
-  const value = valueOf(field);
-  const seq = Math.max(Number(seqOf(field).value), sent.get(field) ?? 0) + 1;
-  known.set(field, value);
-  sent.set(field, seq);
-  const attempt = send(field, value, seq).finally(() => pending.delete(attempt));
-  pending.add(attempt);
+  if (underWay.has(field)) return;
+  const attempt = send(field, valueOf(field)).then((isAnswered) => {
+    underWay.delete(field);
+    if (!isChanged(field)) return;
+    if (isAnswered) {
+      save(field);
+    } else {
+      clearTimeout(timer);
+      timer = setTimeout(saveChanged, RETRY_MS);
+    }
+  });
+  underWay.set(field, attempt);
 }
 
-async function send(field, value, seq) {
+async function send(field, value) {
+  unanswered.set(field, [...(unanswered.get(field) ?? []), value]);
   let response;
   try {
     response = await fetch(form.dataset.answers, {
       method: "POST",
       headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ field, value, seq }),
+      body: JSON.stringify({ field, value, seq: Number(seqOf(field).value) + 1 }),
       keepalive: true,
       signal: AbortSignal.timeout(PATIENCE_MS),
     });
+    if (response.ok) take(field, value, await response.json());
   } catch {
     response = { ok: false, status: 503 };
   }
-  if (response.ok) {
-    take(field, value, seq, await response.json());
-  } else if (response.status >= 500) {
-    failing.add(field);
+  if (response.ok) return true;
+  if (response.status >= 500) {
     tell("failed");
-    setTimeout(() => sent.get(field) === seq && save(field), RETRY_MS);
-  } else {
-    tell("refused");
+    return false;
   }
+  unanswered.delete(field);
+  stored.set(field, value);
+  tell("refused");
+  return true;
 }
 
-function take(field, value, seq, stored) {
-  if (stored.seq > Number(seqOf(field).value)) seqOf(field).value = stored.seq;
-  if (sent.get(field) !== seq) return;
-  failing.delete(field);
-  tell(failing.size ? "failed" : "saved");
-  if (!stored.taken && stored.value !== value) show(field, stored.value, valueOf(field) === value);
+function take(field, value, reply) {
+  const isMine = reply.taken || unanswered.get(field).includes(reply.value);
+  unanswered.delete(field);
+  stored.set(field, reply.taken ? value : reply.value);
+  seqOf(field).value = reply.seq;
+  tell([...unanswered.keys()].some((other) => !underWay.has(other)) ? "failed" : "saved");
+  if (!isMine && reply.value !== valueOf(field)) show(field, reply.value);
 }
 
-function show(field, value, isUntouched) {
+function show(field, value) {
   const mine = wordsOf(field);
-  if (isUntouched) {
-    form.elements[field].value = value;
-    known.set(field, value);
-  }
+  form.elements[field].value = value;
   const note = document.createElement("p");
   note.className = "field-error";
   note.setAttribute("role", "alert");
-  note.textContent = saving.dataset.changed
-    .replace("THEIRS", () => (isUntouched ? wordsOf(field) : value))
-    .replace("MINE", () => mine);
+  note.textContent = saving.dataset.changed.replace("THEIRS", () => wordsOf(field)).replace("MINE", () => mine);
   const place = seqOf(field).parentElement;
   place.querySelectorAll("[role=alert]").forEach((earlier) => earlier.remove());
   place.append(note);
@@ -111,8 +121,8 @@ if (form.dataset.opened) fetch(form.dataset.opened, { method: "POST", keepalive:
 form.addEventListener("change", saveChanged);
 
 form.addEventListener("input", () => {
-  clearTimeout(pause);
-  pause = setTimeout(saveChanged, PAUSE_MS);
+  clearTimeout(timer);
+  timer = setTimeout(saveChanged, PAUSE_MS);
 });
 
 document.addEventListener("visibilitychange", () => {
@@ -120,7 +130,7 @@ document.addEventListener("visibilitychange", () => {
 });
 
 form.addEventListener("submit", (event) => {
-  if (pending.size === 0) return;
+  if (underWay.size === 0) return;
   event.preventDefault();
-  Promise.allSettled(pending).then(() => form.requestSubmit(event.submitter));
+  Promise.all(underWay.values()).then(() => form.requestSubmit(event.submitter));
 });
