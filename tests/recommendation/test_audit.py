@@ -1,13 +1,17 @@
 """What people do to a case is noted in the chain, and stays verifiable after an erasure."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
+from uuid_utils.compat import uuid7
 
+from services.recommendation.domain.review import Reviewer
 from shared import audit
+from shared.access import on_staff_changed
 from shared.audit import Entry
 from shared.contracts.assessment import AssessmentCompleted
-from shared.contracts.intake import IntakeErased
+from shared.contracts.intake import IntakeErased, StaffChanged
 from shared.postgres import Database
 from tests.assessment.archetypes import SAAS_SCALE_UP
 from tests.recommendation.conftest import SignIn
@@ -85,3 +89,25 @@ async def test_a_refused_act_is_not_noted_and_an_undone_one_is(
     await client.post(f"{case}/approve", data={"version": 1})
     await client.post(f"{case}/undo", data={"version": 2})
     assert [act.action for act in await entries(database, event)] == ["reviewed", "undone"]
+
+
+async def test_hours_for_calls_and_absences_are_noted_too(database: Database, sign_in: SignIn) -> None:
+    anna, boris = Reviewer(uuid7(), "Anna Berg"), Reviewer(uuid7(), "Boris Vidal")
+    async with database.transaction() as connection:
+        known = StaffChanged(
+            staff_id=boris.id, version=1, time=NOW, name=boris.name, roles=("account_manager",), active=True
+        )
+        await on_staff_changed(connection, known)
+    client = sign_in("account_manager", of=anna)
+    await client.post("/reviews/calls/hours", data={"zone": "UTC", "monday": "09:00-12:00", "place": "between us"})
+    today = datetime.now(UTC).date().isoformat()
+    await client.post("/reviews/away", data={"until": today, "deputy": str(boris.id)})
+    await client.post("/reviews/back")
+    async with database.connection() as connection:
+        acts = await audit.of(connection, anna.id)
+    assert [(act.action, json.loads(act.detail)) for act in acts] == [
+        ("absence_ended", {}),
+        ("absence_noted", {"until": today, "deputy": str(boris.id)}),
+        ("call_hours_kept", {}),
+    ]
+    assert {act.actor for act in acts} == {anna.id}

@@ -14,6 +14,7 @@ from services.recommendation.domain.review import Case, OutOfStep, Reviewer, Unf
 from services.recommendation.events import HANDLERS
 from services.recommendation.jobs import expire
 from services.recommendation.store import outcomes
+from shared import audit
 from shared.contracts.intake import IntakeErased
 from shared.contracts.recommendation import ProposalState
 from shared.postgres import Database
@@ -252,6 +253,10 @@ async def test_what_is_due_is_done_or_left_for_later(
     coming = await due("?later=true")
     assert "was it signed?" not in coming
     assert "Three months in" in coming
-    assert (await anna.post(f"/reviews/{intake_id}/due/three_months/done")).status_code == 303
+    for _ in range(2):
+        assert (await anna.post(f"/reviews/{intake_id}/due/three_months/done")).status_code == 303
+    async with database.connection() as connection:
+        acts = [act.action for act in await audit.of(connection, intake_id)]
+    assert acts[:3] == ["follow_up_done", "outcome_recorded", "follow_up_put_off"]
     assert "Three months in" not in await due("?later=true")
     assert "Six months in" in await due("?later=true&mine=true"), "she has released it"

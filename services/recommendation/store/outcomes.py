@@ -11,7 +11,7 @@ import asyncpg
 from services.recommendation.domain.outcome import Due, FollowUp, Recorded
 from services.recommendation.domain.review import Reviewer
 from shared.contracts.recommendation import Model, ProposalState
-from shared.postgres import Connection
+from shared.postgres import Connection, rows_affected
 
 PAGE = 50
 
@@ -103,9 +103,9 @@ async def settle(
     by: UUID | None = None,
     kind: Due | None = None,
     until: date | None = None,
-) -> None:
-    """Take what is open off the list: all of it, one kind of it, or what is due until a day."""
-    await connection.execute(
+) -> bool:
+    """Take what is open off the list: all of it, one kind, or what is due until a day; True where there was any."""
+    status = await connection.execute(
         """
         update follow_up set done_at = $2, done_by = $3
         where intake_id = $1 and done_at is null and ($4::text is null or kind = $4)
@@ -117,16 +117,18 @@ async def settle(
         kind,
         until,
     )
+    return rows_affected(status) > 0
 
 
-async def snooze(connection: Connection, intake_id: UUID, kind: Due, until: date) -> None:
-    """Leave something aside until a day."""
-    await connection.execute(
+async def snooze(connection: Connection, intake_id: UUID, kind: Due, until: date) -> bool:
+    """Leave something aside until a day; False where it is not on the list."""
+    status = await connection.execute(
         "update follow_up set due_on = $3 where intake_id = $1 and kind = $2 and done_at is null",
         intake_id,
         kind,
         until,
     )
+    return rows_affected(status) > 0
 
 
 async def open_of_case(connection: Connection, intake_id: UUID) -> list[FollowUp]:

@@ -14,6 +14,7 @@ from services.recommendation.domain.review import Unfit
 from services.recommendation.handlers.assignment import colleague
 from services.recommendation.store import colleagues
 from services.recommendation.web.callers import AccountManager, reviewer
+from shared import audit
 from shared.access import Principal
 from shared.pages import Pages
 from shared.postgres import Database
@@ -44,13 +45,15 @@ async def absence(request: Request, staff: AccountManager) -> Response:
 async def leave(request: Request, staff: AccountManager, until: Text = "", deputy: Text = "") -> Response:
     """Be away: what would be given to one goes to the deputy, who also sees what waits already."""
     database: Database = request.app.state.database
-    typed = {"until": until, "deputy": deputy}
+    typed, now = {"until": until, "deputy": deputy}, datetime.now(UTC)
     try:
         async with database.transaction() as connection:
             asked = AwayRequest.model_validate(typed)
             standing_in = await colleague(connection, asked.deputy)
-            today = datetime.now(UTC).date()
-            await colleagues.leave(connection, away(reviewer(staff), asked.until, standing_in, today))
+            absence = away(reviewer(staff), asked.until, standing_in, now.date())
+            await colleagues.leave(connection, absence)
+            acted = {"until": absence.until, "deputy": absence.deputy.id}
+            await audit.record(connection, "absence_noted", staff.id, now, acted, actor=staff.id)
     except ValidationError as refusal:
         fields = {str(fault["loc"][0]) for fault in refusal.errors(include_url=False)}
         errors = {name: words for name, words in CHOOSE.items() if name in fields}
@@ -67,6 +70,7 @@ async def come_back(request: Request, staff: AccountManager) -> Response:
     database: Database = request.app.state.database
     async with database.transaction() as connection:
         await colleagues.come_back(connection, staff.id)
+        await audit.record(connection, "absence_ended", staff.id, datetime.now(UTC), actor=staff.id)
     return RedirectResponse("/reviews/", 303)
 
 

@@ -13,6 +13,7 @@ from services.recommendation.handlers import booking
 from services.recommendation.store import calls
 from services.recommendation.web.callers import AccountManager
 from services.recommendation.web.documents import errors_of
+from shared import audit
 from shared.access import Principal
 from shared.pages import Pages
 from shared.postgres import Database
@@ -84,8 +85,9 @@ async def keep_hours(request: Request, staff: AccountManager) -> Response:
     except ValidationError as refusal:
         return _form(request, staff, typed, errors=errors_of(refusal), status=422)
     database: Database = request.app.state.database
-    async with database.connection() as connection:
+    async with database.transaction() as connection:
         await calls.keep_hours(connection, staff.id, offered)
+        await audit.record(connection, "call_hours_kept", staff.id, datetime.now(UTC), actor=staff.id)
     return RedirectResponse("/reviews/calls/", 303)
 
 

@@ -1,6 +1,7 @@
 """What is due: questions without a reply, outcomes to note, and when to ask whether a model still fits."""
 
 from datetime import UTC, date, datetime
+from typing import Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
@@ -11,6 +12,7 @@ from services.recommendation.handlers.playbooks import PLAYBOOKS
 from services.recommendation.store import outcomes
 from services.recommendation.web import wording
 from services.recommendation.web.callers import AccountManager
+from shared import audit
 from shared.pages import Pages
 from shared.postgres import Database
 from shared.questionnaire import PUBLISHED
@@ -27,7 +29,7 @@ async def due(
     later: bool = False,
     day: date | None = None,
     case: UUID | None = None,
-    kind: str = "",
+    kind: Due | Literal["question"] | None = None,
 ) -> HTMLResponse:
     """What is due, or will be later, the longest due first; `day`, `case` and `kind` are those of the last row seen."""
     database: Database = request.app.state.database
@@ -38,7 +40,7 @@ async def due(
             datetime.now(UTC).date(),
             host=staff.id if mine else None,
             is_later=later,
-            after=(day, case, kind) if day is not None and case is not None else None,
+            after=(day, case, kind) if day and case and kind else None,
         )
     return pages.render(
         request,
@@ -58,8 +60,10 @@ async def due(
 async def done(request: Request, intake_id: UUID, kind: Due, staff: AccountManager) -> Response:
     """Take something off the list."""
     database: Database = request.app.state.database
-    async with database.connection() as connection:
-        await outcomes.settle(connection, intake_id, datetime.now(UTC), by=staff.id, kind=kind)
+    now = datetime.now(UTC)
+    async with database.transaction() as connection:
+        if await outcomes.settle(connection, intake_id, now, by=staff.id, kind=kind):
+            await audit.record(connection, "follow_up_done", intake_id, now, {"kind": kind}, actor=staff.id)
     return RedirectResponse("/reviews/due/", 303)
 
 
@@ -67,6 +71,9 @@ async def done(request: Request, intake_id: UUID, kind: Due, staff: AccountManag
 async def snooze(request: Request, intake_id: UUID, kind: Due, staff: AccountManager) -> Response:
     """Leave something aside for two weeks."""
     database: Database = request.app.state.database
-    async with database.connection() as connection:
-        await outcomes.snooze(connection, intake_id, kind, datetime.now(UTC).date() + SNOOZE)
+    now = datetime.now(UTC)
+    async with database.transaction() as connection:
+        if await outcomes.snooze(connection, intake_id, kind, until := now.date() + SNOOZE):
+            acted = {"kind": kind, "until": until}
+            await audit.record(connection, "follow_up_put_off", intake_id, now, acted, actor=staff.id)
     return RedirectResponse("/reviews/due/", 303)
