@@ -16,7 +16,6 @@ from services.recommendation.domain import document
 from services.recommendation.domain.blueprint import Blueprint, Edit, Line, Section
 from services.recommendation.domain.blueprint_rules import Point, Risk, Says
 from services.recommendation.domain.lines import (
-    EDITABLE,
     EditRequest,
     NotEditable,
     NothingEdited,
@@ -174,9 +173,19 @@ def test_of_two_who_edit_a_line_the_second_is_refused_and_another_line_is_free()
 
 @pytest.mark.parametrize("state", ["released", "accepted", "declined", "expired", "superseded", "withdrawn"])
 def test_nothing_is_edited_once_the_document_is_out_or_the_request_closed(state: ProposalState) -> None:
-    assert state not in EDITABLE
     with pytest.raises(NotEditable, match=state):
         Desk(state).ask("drop", "why", "scope")
+
+
+def test_whoever_took_the_answers_down_edits_until_somebody_else_has_decided() -> None:
+    desk = Desk()
+    desk.case = replace(desk.case, authors=frozenset({ANNA.id}))
+    desk.ask("drop", "why", "scope")
+    desk.case = replace(desk.case, state="approved")
+    with pytest.raises(NotEditable, match="you took the answers down"):
+        desk.ask("undo", "why", "scope")
+    desk.case = replace(desk.case, authors=frozenset())
+    desk.ask("undo", "why", "scope")
 
 
 def test_a_line_or_section_that_is_not_there_is_refused() -> None:

@@ -1,22 +1,22 @@
 """Lines of a blueprint that people edit: beside what the rules say, and until the document is released."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
+from uuid import UUID
 
 from services.recommendation.domain.blueprint import Blueprint, Edit, EditAction, Line, Section, worst_first
 from services.recommendation.domain.blueprint_rules import Says
 from services.recommendation.domain.review import DECIDED, WAITING, Case, OutOfStep, Reviewer, StaleVersion, Unfit
-
-EDITABLE = (*WAITING, *DECIDED)
+from shared.contracts.recommendation import ProposalState
 
 Place: TypeAlias = tuple[str, str, str | None]
 """Where an edit holds: section, line and rule."""
 
 
 class NotEditable(OutOfStep):
-    """The document is out, or the request is closed."""
+    """The document is out, the request is closed, or what was decided is the editor's own work."""
 
 
 class UnknownLine(Exception):
@@ -39,6 +39,11 @@ class EditRequest:
     line: str | None
     seen: int
     says: Says | None = None
+
+
+def may_edit(state: ProposalState, authors: Collection[UUID], editor: UUID) -> bool:
+    """True until the document is out; after the decision not for those who could not have made it."""
+    return state in WAITING or (state in DECIDED and editor not in authors)
 
 
 def edited(blueprint: Blueprint, edits: Iterable[Edit], revision: int) -> Blueprint:
@@ -85,8 +90,9 @@ def edit(
 
     Raises OutOfStep, Unfit or UnknownLine.
     """
-    if case.state not in EDITABLE:
-        raise NotEditable(case, f"This case is {case.state}, so its blueprint stays as it is.")
+    if not may_edit(case.state, case.authors, by.id):
+        own = " and you took the answers down" if case.state in DECIDED else ""
+        raise NotEditable(case, f"This case is {case.state}{own}, so its blueprint stays as it is.")
     version = case.version + 1
     if request.line is None:
         line, said, before = f"added_{version}", None, case.version

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from services.recommendation.domain.assignment import Absence, is_overdue
-from services.recommendation.domain.lines import EDITABLE
+from services.recommendation.domain.lines import may_edit
 from services.recommendation.domain.offer import forbidden, vetoes_on
 from services.recommendation.domain.playbook import Playbook, Veto
 from services.recommendation.domain.release import OUT
@@ -122,7 +122,7 @@ async def show(
         fields=wording.FIELDS,
         choices=wording.CHOICES,
         edited=wording.EDITED,
-        may_edit=file.state in EDITABLE and staff.may("account_manager"),
+        may_edit=may_edit(file.state, file.authors, staff.id) and staff.may("account_manager"),
         playbook=playbook,
         models=models,
         forms=forms,

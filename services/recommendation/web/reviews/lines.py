@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from services.recommendation.domain import lines
 from services.recommendation.domain.blueprint import Line, Section
 from services.recommendation.domain.blueprint_rules import Kind, Says
-from services.recommendation.domain.lines import EDITABLE, EditRequest, UnknownLine
+from services.recommendation.domain.lines import EditRequest, UnknownLine
 from services.recommendation.domain.review import MAX_NOTE, OutOfStep, Unfit, readable
 from services.recommendation.handlers.case import UnknownCase
 from services.recommendation.handlers.lines import blueprint_of, edit_line
@@ -208,7 +208,7 @@ async def _form(
         typed=attempt.typed or (_typed(present.says) if present else {}),
         errors=attempt.errors,
         moved_on=attempt.moved_on,
-        may_edit=file.state in EDITABLE,
+        may_edit=lines.may_edit(file.state, file.authors, staff.id),
     )
 
 
