@@ -337,7 +337,7 @@ async def test_a_decision_leads_back_to_the_case_which_shows_it_beside_the_propo
             "not offered as",
             'value="retainer" selected',
         ),
-        ("override", {"model": "team", **WHY}, "Choose one from the list.", "one more project"),
+        ("override", {"model": "team", **WHY}, "Choose one of those offered.", "one more project"),
         ("override", {"model": "hybrid", "reason_code": "mood", "override_note": "So."}, "Choose one of", "So."),
         ("return", {"question": " "}, "Write the question", 'id="question"'),
         ("return", {"question": "Why\x07?"}, "cannot be shown", "Why"),

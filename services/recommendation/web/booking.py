@@ -18,7 +18,8 @@ from services.recommendation.domain.booking import BOOKABLE, ZONES, BookingReque
 from services.recommendation.handlers import booking
 from services.recommendation.store import calls
 from services.recommendation.store.documents import Behind
-from services.recommendation.web.documents import MAX_FORM_BYTES, errors_of, found, link_address, locked
+from services.recommendation.web.documents import MAX_FORM_BYTES, found, link_address, locked
+from services.recommendation.web.refusals import errors_of
 from shared.appointment import Appointment, calendar_file, method
 from shared.pages import Pages
 from shared.postgres import Database

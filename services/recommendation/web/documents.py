@@ -16,6 +16,7 @@ from services.recommendation.domain.review import Unfit
 from services.recommendation.handlers import correspondence
 from services.recommendation.store import calls, documents
 from services.recommendation.store.documents import Behind
+from services.recommendation.web.refusals import errors_of
 from services.recommendation.web.wording import DECLINED
 from shared import access, audit
 from shared.pages import Pages
@@ -177,15 +178,3 @@ async def _page(
         errors=errors or {},
         is_late=is_late,
     )
-
-
-def errors_of(refusal: Unfit | ValidationError) -> dict[str, str]:
-    """What to do about each field of the form."""
-    if isinstance(refusal, Unfit):
-        return {refusal.field: str(refusal)}
-    return {
-        str(fault["loc"][0]): fault["msg"].removeprefix("Value error, ")
-        if fault["type"] == "value_error"
-        else {"string_too_long": "Use fewer characters."}.get(fault["type"], "Choose one of those offered.")
-        for fault in refusal.errors(include_url=False)
-    }

@@ -12,7 +12,7 @@ from services.recommendation.domain.booking import WEEKDAYS, ZONES, Hours, NotBo
 from services.recommendation.handlers import booking
 from services.recommendation.store import calls
 from services.recommendation.web.callers import AccountManager
-from services.recommendation.web.documents import errors_of
+from services.recommendation.web.refusals import errors_of
 from shared import audit
 from shared.access import Principal
 from shared.pages import Pages

@@ -19,7 +19,7 @@ from services.recommendation.handlers.playbooks import PLAYBOOKS
 from services.recommendation.store import cases, documents
 from services.recommendation.web import wording
 from services.recommendation.web.callers import AccountManager, Reader, reviewer
-from services.recommendation.web.documents import errors_of
+from services.recommendation.web.refusals import errors_of
 from services.recommendation.web.reviews.case import nowhere
 from services.recommendation.web.since import since_release
 from shared.access import Principal

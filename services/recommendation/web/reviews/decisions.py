@@ -21,6 +21,7 @@ from services.recommendation.domain.review import (
 from services.recommendation.handlers import assignment, decision
 from services.recommendation.handlers.case import UnknownCase
 from services.recommendation.web.callers import AccountManager, reviewer
+from services.recommendation.web.refusals import errors_of
 from services.recommendation.web.reviews.case import Attempt, Step, back_to, nowhere, show
 from services.recommendation.web.reviews.lists import Listed, Listing
 from shared.access import Principal
@@ -163,20 +164,7 @@ async def _take(at: Here, attempt: Attempt, work: Work) -> Response:
         moved = attempt.moved(str(refusal))
         return await show(at.request, at.intake_id, at.staff, at.listing, moved, status=409)
     except (Unfit, ValidationError) as refusal:
-        unfit = attempt.unfit(_errors(refusal, FIELDS.get(attempt.step, {})))
+        fields = FIELDS.get(attempt.step, {})
+        unfit = attempt.unfit({fields.get(name, name): advice for name, advice in errors_of(refusal).items()})
         return await show(at.request, at.intake_id, at.staff, at.listing, unfit, status=422)
     return back_to(at.intake_id, at.listing)
-
-
-def _errors(refusal: Unfit | ValidationError, fields: Mapping[str, str]) -> dict[str, str]:
-    """What to do about each field of the form."""
-    if isinstance(refusal, Unfit):
-        found = {refusal.field: str(refusal)}
-    else:
-        found = {
-            str(fault["loc"][0]): fault["msg"].removeprefix("Value error, ")
-            if fault["type"] == "value_error"
-            else "Choose one from the list."
-            for fault in refusal.errors(include_url=False)
-        }
-    return {fields.get(name, name): message for name, message in found.items()}
