@@ -15,6 +15,7 @@ import docker
 import hypothesis
 import pytest
 from docker.errors import DockerException
+from playwright.async_api import Browser, async_playwright
 
 from services.laptop import PACKAGES
 from shared import access, postgres
@@ -26,6 +27,8 @@ hypothesis.settings.load_profile("suite")
 
 TEMPLATE = "advisor_template"
 SIGNING_KEY = access.new_signing_key()
+CHROMIUM = Path("/usr/bin/chromium")
+CHROMIUM_ARGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 
 
 @dataclass(frozen=True)
@@ -131,3 +134,14 @@ def settings(servers: TestServers, database_url: str) -> Settings:
         signing_key=SIGNING_KEY,
         verification_keys=[access.public_part(SIGNING_KEY)],
     )
+
+
+@pytest.fixture(scope="session")
+async def chromium() -> AsyncIterator[Browser]:
+    """A real browser."""
+    if not CHROMIUM.exists():
+        pytest.skip(f"there is no browser at {CHROMIUM}; the pages were not looked at")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
+        yield browser
+        await browser.close()

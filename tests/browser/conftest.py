@@ -1,18 +1,16 @@
-"""A real browser, and apps that it can reach."""
+"""Apps that a real browser can reach."""
 
 import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 import uvicorn
 from fastapi import FastAPI
-from playwright.async_api import Browser, async_playwright
 
-CHROMIUM = Path("/usr/bin/chromium")
-CHROMIUM_ARGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+from services.intake.app import service
+from shared.service import Settings, build
 
 
 @asynccontextmanager
@@ -26,11 +24,14 @@ async def serving(app: FastAPI) -> AsyncIterator[str]:
         await task
 
 
-@pytest.fixture(scope="package")
-async def chromium() -> AsyncIterator[Browser]:
-    if not CHROMIUM.exists():
-        pytest.skip(f"there is no browser at {CHROMIUM}; no page was looked at")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
-        yield browser
-        await browser.close()
+@pytest.fixture
+async def app(settings: Settings) -> FastAPI:
+    """Intake without its worker."""
+    return build(service, settings, worker=False)
+
+
+@pytest.fixture
+async def address(app: FastAPI) -> AsyncIterator[str]:
+    """Where the app listens."""
+    async with serving(app) as address:
+        yield address

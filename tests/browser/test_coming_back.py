@@ -15,12 +15,12 @@ from services.intake.jobs import send_mail
 from shared.postgres import Database
 from shared.service import Settings, build
 from tests.assessment.archetypes import SAAS_SCALE_UP
-from tests.browser.test_prospect import DESKTOP, address, begin, choose, deadline, fill_company, look, window
+from tests.browser.test_prospect import DESKTOP, begin, choose, deadline, fill_company, look, window
 from tests.intake.prospect import NORDWIND, id_of, score, sent
 from tests.intake.smtp import Mailbox, mail_server
 from tests.intake.test_mail_pages import released
 
-__all__ = ["address", "window"]
+__all__ = ["window"]
 
 
 @pytest.fixture

@@ -11,12 +11,9 @@ from fastapi import FastAPI
 from httpx2 import AsyncClient
 from playwright.async_api import Browser, BrowserContext, Page, Route, ViewportSize, expect
 
-from services.intake.app import service
 from shared.postgres import Database
 from shared.questionnaire import load
-from shared.service import Settings, build
 from tests.assessment.archetypes import SAAS_SCALE_UP, START_UP_MVP
-from tests.browser.conftest import serving
 from tests.intake.prospect import NORDWIND, id_of, score, sent
 
 PHONE: ViewportSize = {"width": 390, "height": 844}
@@ -25,17 +22,6 @@ NARROWEST: ViewportSize = {"width": 320, "height": 640}
 CATALOGUE = load()
 ANSWERS = {field: value for field, value in SAAS_SCALE_UP.items() if field not in ("start", "regulation")}
 WATCH = "window.refused = []; addEventListener('securitypolicyviolation', e => refused.push(e.violatedDirective))"
-
-
-@pytest.fixture
-async def app(settings: Settings) -> FastAPI:
-    return build(service, settings, worker=False)
-
-
-@pytest.fixture
-async def address(app: FastAPI) -> AsyncIterator[str]:
-    async with serving(app) as address:
-        yield address
 
 
 @pytest.fixture

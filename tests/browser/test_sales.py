@@ -1,28 +1,19 @@
 """A salesperson's way from the board to a corrected case, in a real browser."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from uuid import uuid4
 
-import pytest
 from axe_playwright_python.async_playwright import Axe
 from httpx2 import AsyncClient
 from playwright.async_api import Browser, Page, expect
 
 from services.intake import handlers
-from services.intake.app import service
 from shared import access
 from shared.access import COOKIE, Principal
 from shared.postgres import Database
-from shared.service import Settings, build
-from tests.browser.conftest import serving
+from shared.service import Settings
 from tests.clients import submission
-
-
-@pytest.fixture
-async def address(settings: Settings) -> AsyncIterator[str]:
-    async with serving(build(service, settings, worker=False)) as address:
-        yield address
 
 
 async def joins(database: Database, settings: Settings, name: str) -> str:

@@ -7,6 +7,7 @@ from httpx2 import ASGITransport, AsyncClient
 from services.intake.app import service
 from shared.postgres import Database
 from shared.service import Settings, build
+from tests.clients import colleague
 
 
 @pytest.fixture
@@ -28,3 +29,9 @@ async def client(app: FastAPI) -> AsyncIterator[AsyncClient]:
     """A prospect's browser without scripts."""
     async with AsyncClient(transport=ASGITransport(app), base_url="http://testserver") as client:
         yield client
+
+
+@pytest.fixture
+def sales(app: FastAPI, settings: Settings) -> AsyncClient:
+    """A colleague in sales."""
+    return colleague(app, settings, "sales")

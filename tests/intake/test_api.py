@@ -1,7 +1,6 @@
 """The JSON API of intake on a real database."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -11,28 +10,15 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from services.intake.app import service
 from shared import access, audit
 from shared.access import Principal
 from shared.contracts.intake import IntakeErased, IntakeSubmitted, IntakeWithdrawn
 from shared.postgres import Database
 from shared.questionnaire import PUBLISHED
-from shared.service import Settings, build
+from shared.service import Settings
 from tests.clients import colleague, submission
 
 URL = "/api/intake/intakes"
-
-
-@pytest.fixture
-async def app(settings: Settings) -> AsyncIterator[FastAPI]:
-    app = build(service, settings, worker=False)
-    async with app.router.lifespan_context(app):
-        yield app
-
-
-@pytest.fixture
-def sales(app: FastAPI, settings: Settings) -> httpx2.AsyncClient:
-    return colleague(app, settings, "sales")
 
 
 @pytest.fixture

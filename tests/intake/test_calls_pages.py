@@ -23,11 +23,6 @@ async def app(settings: Settings) -> AsyncIterator[FastAPI]:
         yield app
 
 
-@pytest.fixture
-def sales(app: FastAPI, settings: Settings) -> httpx2.AsyncClient:
-    return colleague(app, settings, "sales")
-
-
 async def started(client: httpx2.AsyncClient, name: str = "") -> str:
     answer = await client.post("/console/calls/", data={"company_name": name})
     assert answer.status_code == 303
@@ -114,7 +109,7 @@ async def test_what_is_there_of_a_company_is_looked_at_before_a_new_case_is_made
     assert f'href="{first}"' in asked.text
     assert (await sales.post(second, data=form_on(asked) | {"go": "send"})).headers["location"].startswith("/console/")
     assert f'href="{second.replace("/calls", "")}"' in (await sales.get(f"{first}/known")).text
-    assert f'href="{first}"' in (await sales.get(second.replace("/calls", ""))).text
+    assert f'href="{first}"' in (await sales.get(f"{second.replace('/calls', '')}/known")).text
 
 
 async def test_answers_that_do_not_go_together_are_pointed_out_even_without_scores(sales: httpx2.AsyncClient) -> None:

@@ -1,6 +1,5 @@
 """What staff do about a case: owning it, notes, corrections, and its end."""
 
-from collections.abc import AsyncIterator
 from contextlib import nullcontext
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID, uuid4
@@ -12,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.intake import handlers
-from services.intake.app import service
 from services.intake.domain.ownership import (
     MAX_REASON,
     Absence,
@@ -27,7 +25,7 @@ from shared import access
 from shared.access import Principal
 from shared.contracts.intake import Answer
 from shared.postgres import Database
-from shared.service import Settings, build
+from shared.service import Settings
 from tests.clients import colleague, submission
 from tests.intake.prospect import form_on, text_of
 
@@ -91,19 +89,6 @@ def test_a_change_is_a_level_or_how_it_is_known() -> None:
     said, inferred, other = Answer(level="a"), Answer(level="a", confidence="inferred"), Answer(level="b")
     before, after = {"x": said, "y": said, "z": said}, {"x": said, "y": inferred, "z": other}
     assert changes(before, after) == {"y": said, "z": said}
-
-
-@pytest.fixture
-async def app(settings: Settings) -> AsyncIterator[FastAPI]:
-    app = build(service, settings, worker=False)
-    async with app.router.lifespan_context(app):
-        yield app
-
-
-@pytest.fixture
-def database(app: FastAPI) -> Database:
-    found: Database = app.state.database
-    return found
 
 
 async def joins(app: FastAPI, settings: Settings, name: str) -> tuple[UUID, httpx2.AsyncClient]:

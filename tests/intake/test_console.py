@@ -1,6 +1,5 @@
 """The pipeline and the case page, as sales and account managers see them."""
 
-from collections.abc import AsyncIterator
 from html import unescape
 from uuid import UUID, uuid4
 
@@ -8,26 +7,13 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from services.intake.app import service
 from services.intake.store.intakes import MOST_ASKS
 from shared.kafka import dead_letters
 from shared.kafka.dead_letters import Arrival
 from shared.postgres import Database
-from shared.service import Settings, build
+from shared.service import Settings
 from tests.clients import colleague, submission
 from tests.intake.prospect import score, text_of
-
-
-@pytest.fixture
-async def app(settings: Settings) -> AsyncIterator[FastAPI]:
-    app = build(service, settings, worker=False)
-    async with app.router.lifespan_context(app):
-        yield app
-
-
-@pytest.fixture
-def sales(app: FastAPI, settings: Settings) -> httpx2.AsyncClient:
-    return colleague(app, settings, "sales")
 
 
 def link_to(text: str, page: httpx2.Response) -> str:

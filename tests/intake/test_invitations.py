@@ -1,6 +1,5 @@
 """Personal links: made by a colleague or a machine, opened by a prospect, reminded of, taken back."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,14 +9,12 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from services.intake.app import service
 from services.intake.domain.drafts import KEPT
 from services.intake.domain.invitations import REMINDED_AFTER, Invitation, Standing
 from services.intake.jobs import drop_expired_drafts, remind_invited
 from shared.contracts.intake import Campaign, IntakeSubmitted
 from shared.postgres import Database
-from shared.service import Settings, build
-from tests.clients import colleague
+from shared.service import Settings
 from tests.intake.prospect import NORDWIND, fill, form_on, id_of, send, text_of
 
 URL = "/api/intake/invitations"
@@ -44,18 +41,6 @@ FRESH = Invitation(
     sent_at=None,
     revoked_at=None,
 )
-
-
-@pytest.fixture
-async def app(settings: Settings) -> AsyncIterator[FastAPI]:
-    app = build(service, settings, worker=False)
-    async with app.router.lifespan_context(app):
-        yield app
-
-
-@pytest.fixture
-def sales(app: FastAPI, settings: Settings) -> httpx2.AsyncClient:
-    return colleague(app, settings, "sales")
 
 
 @pytest.fixture

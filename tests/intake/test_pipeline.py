@@ -2,7 +2,6 @@
 
 import csv
 import io
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 from urllib.parse import parse_qsl
@@ -14,7 +13,6 @@ from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.intake.app import service
 from services.intake.domain.pipeline import OPEN, STATES, Asked, Block, Cursor, Filters, Sort
 from services.intake.store import pipeline
 from services.intake.store.intakes import MOST_ASKS
@@ -23,7 +21,7 @@ from shared.contracts.intake import Industry
 from shared.kafka import dead_letters
 from shared.kafka.dead_letters import Arrival
 from shared.postgres import Connection, Database
-from shared.service import Settings, build
+from shared.service import Settings
 from tests.clients import colleague, submission
 from tests.intake.prospect import score, text_of
 
@@ -38,24 +36,6 @@ FILTERS = st.builds(
     blocked=st.sampled_from(["", "any", *get_args(Block)]),
     sort=st.sampled_from(get_args(Sort)),
 )
-
-
-@pytest.fixture
-async def app(settings: Settings) -> AsyncIterator[FastAPI]:
-    app = build(service, settings, worker=False)
-    async with app.router.lifespan_context(app):
-        yield app
-
-
-@pytest.fixture
-def database(app: FastAPI) -> Database:
-    found: Database = app.state.database
-    return found
-
-
-@pytest.fixture
-def sales(app: FastAPI, settings: Settings) -> httpx2.AsyncClient:
-    return colleague(app, settings, "sales")
 
 
 async def put_in(connection: Connection, name: str, **columns: Any) -> UUID:

@@ -1,20 +1,15 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import httpx2
 import pytest
 from fastapi import FastAPI
 from httpx2 import AsyncClient
-from playwright.async_api import Browser, async_playwright
 
 from services.intake.web.account import passwords
 from shared.postgres import Database
 from shared.service import Settings
 from tests.intake.accounts.staff import QUICK, SAME_SITE, Browsers, serving
-
-CHROMIUM = Path("/usr/bin/chromium")
-CHROMIUM_ARGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 
 
 @pytest.fixture
@@ -45,13 +40,3 @@ async def browser(app: FastAPI) -> AsyncIterator[Browsers]:
             return await stack.enter_async_context(client)
 
         yield opened
-
-
-@pytest.fixture
-async def chromium() -> AsyncIterator[Browser]:
-    if not CHROMIUM.exists():
-        pytest.skip(f"there is no browser at {CHROMIUM}; the pages were not looked at")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
-        yield browser
-        await browser.close()
