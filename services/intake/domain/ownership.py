@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
+from shared.language import gettext_noop
+
 MAX_REASON = 1000
 
 
@@ -12,28 +14,30 @@ class OwnedMeanwhile(Exception):
     """The case came into other hands since it was looked at."""
 
     def __init__(self) -> None:
-        super().__init__("It came into other hands while you were looking. See who has it now, then decide again.")
+        super().__init__(
+            gettext_noop("It came into other hands while you were looking. See who has it now, then decide again.")
+        )
 
 
 class ReasonNeeded(Exception):
     """A case changes hands only with a reason that its next owner can read."""
 
     def __init__(self) -> None:
-        super().__init__("Write why, so that the next owner knows what to do.")
+        super().__init__(gettext_noop("Write why, so that the next owner knows what to do."))
 
 
 class ReasonTooLong(Exception):
     """The reason is longer than what is kept."""
 
     def __init__(self) -> None:
-        super().__init__(f"Use at most {MAX_REASON} characters for the reason.")
+        super().__init__(gettext_noop("Use at most 1,000 characters for the reason."))
 
 
 class UnknownColleague(Exception):
     """Whoever is to have the case cannot use the console."""
 
     def __init__(self) -> None:
-        super().__init__("Choose a colleague from the list.")
+        super().__init__(gettext_noop("Choose a colleague from the list."))
 
 
 @dataclass(frozen=True)

@@ -36,14 +36,16 @@ class CaseErased(Exception):
     """The case was erased, and nothing about it may be kept again."""
 
     def __init__(self) -> None:
-        super().__init__("This case was erased on request. Nothing more can be written about it.")
+        super().__init__(gettext_noop("This case was erased on request. Nothing more can be written about it."))
 
 
 class RevisedMeanwhile(Exception):
     """Somebody else has sent in a revision since these answers were looked at."""
 
-    def __init__(self, revision: int) -> None:
-        super().__init__(f"Revision {revision} came in while you were writing. Compare it with yours, then send again.")
+    def __init__(self) -> None:
+        super().__init__(
+            gettext_noop("Another revision came in while you were writing. Compare it with yours, then send again.")
+        )
 
 
 class RevisionClosed(Exception):
@@ -51,7 +53,7 @@ class RevisionClosed(Exception):
 
     def __init__(self, state: str) -> None:
         self.state = state
-        super().__init__(f"This request is {state}. Start a new one to give other answers.")
+        super().__init__(gettext_noop("Its answers can no longer be changed. Start a new request to give others."))
 
 
 def _plain(text: str) -> str:

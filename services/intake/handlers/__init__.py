@@ -51,7 +51,7 @@ async def revise(
     found = await _locked_intake(connection, intake_id)
     check_revisable(found.state)
     if seen not in (None, found.revision):
-        raise RevisedMeanwhile(found.revision)
+        raise RevisedMeanwhile
     before = await intakes.current_revision(connection, intake_id)
     given = before.given | changed
     fact = submitted(

@@ -9,6 +9,7 @@ from services.intake.domain.ownership import Absence
 from services.intake.store import cases
 from services.intake.web.console.staff import Sales, Text, database_of, page, see
 from shared.access import Principal
+from shared.language import gettext_noop
 from shared.service import Problem
 
 router = APIRouter()
@@ -27,15 +28,17 @@ async def go(request: Request, staff: Sales, until: Text = "", deputy: Text = ""
     async with database_of(request).transaction() as connection:
         colleagues = {str(one.id): one for one in await cases.colleagues(connection, today)}
         if str(staff.id) not in colleagues:
-            raise Problem(403, "A key is never away", "Sign in as a person to say that you are away.")
+            raise Problem(
+                403, gettext_noop("A key is never away"), gettext_noop("Sign in as a person to say that you are away.")
+            )
         try:
             last = date.fromisoformat(until)
         except ValueError:
             last = None
         if last is None or last < today:
-            errors["until"] = "Choose today or a later day."
+            errors["until"] = gettext_noop("Choose today or a later day.")
         if deputy not in colleagues or deputy == str(staff.id):
-            errors["deputy"] = "Choose a colleague who takes your new cases."
+            errors["deputy"] = gettext_noop("Choose a colleague who takes your new cases.")
         if last is not None and not errors:
             await cases.go_away(connection, staff.id, Absence(last, UUID(deputy)))
     if errors:

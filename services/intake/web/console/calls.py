@@ -204,7 +204,11 @@ async def save(request: Request, call_id: UUID, staff: Sales) -> Response:
     async with database_of(request).transaction() as connection:
         draft = await _open(connection, call_id, for_update=True)
         if draft.sent_at is not None:
-            raise Problem(409, "Sent already", "A colleague has sent this call in. Open the case to go on.")
+            raise Problem(
+                409,
+                gettext_noop("Sent already"),
+                gettext_noop("A colleague has sent this call in. Open the case to go on."),
+            )
         if not given.entries.keys() <= set(calls.fields(draft.questionnaire)):
             raise not_this_form()
         entries, refused = {}, {}

@@ -13,6 +13,7 @@ from services.intake.domain.submission import is_email
 from services.intake.handlers.messages import compose
 from services.intake.store import mail
 from services.intake.web.console.staff import Sales, database_of, page, see
+from shared.language import gettext_noop
 from shared.postgres import Connection
 from shared.service import Problem, Settings
 
@@ -20,22 +21,22 @@ router = APIRouter()
 
 PAGE = 50
 KINDS = {
-    "resume": "Link to go on later",
-    "invitation": "Invitation",
-    "invitation_reminder": "Reminder of an invitation",
-    "receipt": "Answers have arrived",
-    "document": "Recommendation",
-    "document_reminder": "Reminder of the recommendation",
-    "reply": "Answer to a question",
-    "call_booked": "Call booked",
-    "call_cancelled": "Call cancelled",
+    "resume": gettext_noop("Link to go on later"),
+    "invitation": gettext_noop("Invitation"),
+    "invitation_reminder": gettext_noop("Reminder of an invitation"),
+    "receipt": gettext_noop("Answers have arrived"),
+    "document": gettext_noop("Recommendation"),
+    "document_reminder": gettext_noop("Reminder of the recommendation"),
+    "reply": gettext_noop("Answer to a question"),
+    "call_booked": gettext_noop("Call booked"),
+    "call_cancelled": gettext_noop("Call cancelled"),
 }
 STATES: dict[State, str] = {
-    "queued": "Waiting",
-    "sent": "Sent",
-    "failed": "Not delivered",
-    "kept": "Kept here",
-    "dropped": "Not needed any more",
+    "queued": gettext_noop("Waiting"),
+    "sent": gettext_noop("Sent"),
+    "failed": gettext_noop("Not delivered"),
+    "kept": gettext_noop("Kept here"),
+    "dropped": gettext_noop("Not needed any more"),
 }
 
 
@@ -46,7 +47,9 @@ async def outgoing(
     """Outgoing mail, latest first, of one state where one is asked for."""
     chosen = next((known for known in get_args(State) if known == state), None)
     if state and chosen is None:
-        raise Problem(404, "There is no such state", "Choose one of the states above the list.")
+        raise Problem(
+            404, gettext_noop("There is no such state"), gettext_noop("Choose one of the states above the list.")
+        )
     from_here = None if before is None or after_id is None else (before, after_id)
     async with database_of(request).connection() as connection:
         rows = await mail.outgoing(connection, chosen, from_here, PAGE)
@@ -101,7 +104,11 @@ async def send_again(request: Request, mail_id: UUID, staff: Sales) -> RedirectR
 async def _found(connection: Connection, mail_id: UUID) -> Mail:
     found = await mail.find(connection, mail_id)
     if found is None:
-        raise Problem(404, "There is no such message", "What it was about may be erased. Look in the list.")
+        raise Problem(
+            404,
+            gettext_noop("There is no such message"),
+            gettext_noop("What it was about may be erased. Look in the list."),
+        )
     return found
 
 

@@ -10,13 +10,14 @@ from services.intake.store import cases, intakes
 from services.intake.web.console.case import case_page
 from services.intake.web.console.staff import Sales, Text, database_of, page, see
 from shared.access import Principal
+from shared.language import gettext_noop
 from shared.service import Problem
 
 router = APIRouter()
 
 MAX_NOTE = 4000
-WRITE_IT = "Write the note first."
-SHORTER = f"Use at most {MAX_NOTE} characters."
+WRITE_IT = gettext_noop("Write the note first.")
+SHORTER = gettext_noop("Use at most 4,000 characters.")
 
 
 @router.post("/{intake_id:uuid}/notes")
@@ -70,7 +71,11 @@ def _advice(text: str) -> str:
 
 
 def _not_yours() -> Problem:
-    return Problem(404, "There is no such note of yours", "Only its author changes a note. Open the case to read it.")
+    return Problem(
+        404,
+        gettext_noop("There is no such note of yours"),
+        gettext_noop("Only its author changes a note. Open the case to read it."),
+    )
 
 
 async def _page(

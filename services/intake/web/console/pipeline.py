@@ -12,6 +12,7 @@ from services.intake.store import cases, pipeline
 from services.intake.web.console.staff import Sales, database_of, page
 from shared.contracts.intake import Channel, Headcount, Industry
 from shared.kafka import dead_letters
+from shared.language import gettext_noop
 from shared.postgres import Connection
 from shared.service import Problem
 
@@ -35,7 +36,11 @@ async def show(request: Request, staff: Sales, look: Annotated[Look, Query()]) -
     try:
         after = Cursor.read(look.after, look.sort)
     except ValueError as error:
-        raise Problem(422, "That page is not there", "Open the pipeline and go on from its first page.") from error
+        raise Problem(
+            422,
+            gettext_noop("That page is not there"),
+            gettext_noop("Open the pipeline and go on from its first page."),
+        ) from error
     async with database_of(request).connection() as connection:
         states = await pipeline.counts(connection, asked)
         total = sum(count for state, count in states.items() if state in look.states)

@@ -18,6 +18,7 @@ from services.intake.store.intakes import StoredRevision
 from services.intake.web.console.staff import Sales, database_of, page, see
 from shared.access import Principal
 from shared.contracts.intake import Answer
+from shared.language import gettext_noop
 from shared.questionnaire import UNKNOWN, Questionnaire, load
 from shared.service import Problem
 
@@ -43,7 +44,7 @@ async def revise(request: Request, intake_id: UUID, staff: Sales) -> Response:
         question: answer for question, answer in answers.items() if answer != before.given.get(question, NOT_KNOWN)
     }
     if not errors and not changed:
-        errors = {questionnaire.questions[0].id: "Nothing is changed yet. Change an answer, then send."}
+        errors = {questionnaire.questions[0].id: gettext_noop("Nothing is changed yet. Change an answer, then send.")}
     if errors:
         return await _page(request, staff, intake_id, status=422, errors=errors, answers=answers)
     seen = str(form.get("seen", ""))
@@ -64,7 +65,7 @@ def _answers(form: FormData, questionnaire: Questionnaire) -> tuple[dict[str, An
     for question in questionnaire.questions:
         level = str(form.get(question.id, ""))
         if questionnaire.refusals({question.id: level}):
-            errors[question.id] = "Choose one of the answers on the page."
+            errors[question.id] = gettext_noop("Choose one of the answers on the page.")
             continue
         is_inferred = level != UNKNOWN and form.get(f"how-{question.id}") == "inferred"
         answers[question.id] = Answer(level=level, confidence="inferred" if is_inferred else "said")
@@ -84,7 +85,7 @@ async def _revisable(request: Request, intake_id: UUID) -> StoredRevision:
 
 
 def _too_late(closed: RevisionClosed) -> Problem:
-    return Problem(409, "Too late for a change", str(closed))
+    return Problem(409, gettext_noop("Too late for a change"), str(closed))
 
 
 async def _page(

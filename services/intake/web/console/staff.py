@@ -8,6 +8,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from services.intake.domain.submission import CaseErased, UnknownIntake
 from shared.access import Principal, requires
+from shared.language import gettext_noop
 from shared.pages import Pages
 from shared.postgres import Database
 from shared.service import Problem
@@ -39,6 +40,8 @@ async def only_known() -> AsyncIterator[None]:
     try:
         yield
     except UnknownIntake as unknown:
-        raise Problem(404, "There is no such case", "Look for it in the pipeline.") from unknown
+        raise Problem(
+            404, gettext_noop("There is no such case"), gettext_noop("Look for it in the pipeline.")
+        ) from unknown
     except CaseErased as erased:
-        raise Problem(409, "This case is erased", str(erased)) from erased
+        raise Problem(409, gettext_noop("This case is erased"), str(erased)) from erased

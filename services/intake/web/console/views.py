@@ -10,13 +10,14 @@ from services.intake.store import pipeline
 from services.intake.web.console.pipeline import Look
 from services.intake.web.console.staff import Sales, Text, database_of, page, see
 from shared.access import Principal
+from shared.language import gettext_noop
 from shared.service import Problem
 
 router = APIRouter()
 
 MOST = 30
 MAX_NAME = 60
-NAME_IT = f"Give it a name of at most {MAX_NAME} characters."
+NAME_IT = gettext_noop("Give it a name of at most 60 characters.")
 
 
 @router.get("/views")
@@ -31,13 +32,17 @@ async def save(request: Request, staff: Sales, name: Text = "", query: Text = ""
     try:
         look = Look.model_validate(dict(parse_qsl(query)))
     except ValidationError as error:
-        raise Problem(422, "That view cannot be kept", "Open the pipeline, choose again, and save that.") from error
+        raise Problem(
+            422,
+            gettext_noop("That view cannot be kept"),
+            gettext_noop("Open the pipeline, choose again, and save that."),
+        ) from error
     if not _is_name(name):
         return await _page(request, staff, status=422, errors={"name": NAME_IT}, query=look.address(after=""))
     async with database_of(request).transaction() as connection:
         kept = await pipeline.save_view(connection, staff.id, name.strip(), look.address(after=""), MOST)
     if not kept:
-        full = f"You have {MOST} views. Delete one, then save this one."
+        full = gettext_noop("You have 30 views. Delete one, then save this one.")
         return await _page(request, staff, status=409, errors={"name": full}, query=look.address(after=""), name=name)
     return see(f"?{look.address(after='')}")
 
@@ -52,7 +57,10 @@ async def rename(request: Request, view_id: UUID, staff: Sales, name: Text = "")
         renamed = await pipeline.rename_view(connection, staff.id, view_id, name.strip())
     if not renamed:
         return await _page(
-            request, staff, status=409, errors={field: "Another view has this name. Choose a different one."}
+            request,
+            staff,
+            status=409,
+            errors={field: gettext_noop("Another view has this name. Choose a different one.")},
         )
     return see("views")
 
