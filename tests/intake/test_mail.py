@@ -140,6 +140,14 @@ def test_a_call_is_told_in_the_clients_own_time(settings: Settings) -> None:
     assert composed["Subject"] == "Our call on Tuesday, 1 December 2026, 15:00 (GMT+01:00)"
 
 
+def test_whoever_took_the_request_back_is_offered_no_other_time(settings: Settings) -> None:
+    assert "choose another time" in said(compose(message("call_cancelled"), INES, settings))
+    withdrawn = Addressee(**vars(INES) | {"state": "withdrawn"})
+    assert "Your request was taken back, so the call on" in said(
+        compose(message("call_cancelled"), withdrawn, settings)
+    )
+
+
 @pytest.mark.parametrize(("kind", "asked"), [("call_booked", "REQUEST"), ("call_cancelled", "CANCEL")])
 def test_a_call_comes_with_an_entry_for_the_clients_calendar(settings: Settings, kind: Kind, asked: str) -> None:
     sending = settings.model_copy(update={"mail_from": "Nordlicht <hello@firm.example>"})

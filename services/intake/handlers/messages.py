@@ -42,6 +42,7 @@ def compose(mail: Mail, addressee: Addressee, settings: Settings, *, shows_link:
         "name": addressee.name,
         "company": addressee.company,
         "expires_at": addressee.expires_at,
+        "is_withdrawn": addressee.state == "withdrawn",
         "front": settings.public_url,
         "personal": links.personal(settings, mail.about) if shows_link else NOT_SHOWN,
         **mail.detail,
