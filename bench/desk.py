@@ -32,7 +32,8 @@ from services.recommendation.app import service
 from services.recommendation.domain.proposal import propose
 from services.recommendation.domain.review import Review, Reviewer
 from services.recommendation.handlers.playbooks import PLAYBOOKS
-from services.recommendation.store import documents, proposals, reviews
+from services.recommendation.store import proposals, reviews
+from services.recommendation.store.cases import advance
 from shared import access, postgres
 from shared.access import Principal
 from shared.contracts.assessment import AssessmentCompleted
@@ -152,7 +153,7 @@ async def _fill(database: Database, count: int) -> list[UUID]:
                         at=at,
                     )
                     await reviews.record(connection, intake_id, review)
-                    await documents.move(connection, intake_id, 1, review.version, "approved")
+                    await advance(connection, intake_id, 1, review.version, "approved")
                 ids.append(intake_id)
     return ids
 

@@ -31,7 +31,7 @@ async def expire(database: Database) -> None:
                 revision=case.revision,
                 document=last.document.number,
             )
-            await documents.move(connection, intake_id, case.revision, expired.version, "expired")
+            await cases.advance(connection, intake_id, case.revision, expired.version, "expired")
             await outbox.say(connection, expired)
             await audit.record(connection, "expired", intake_id, now, {"document": expired.document})
 

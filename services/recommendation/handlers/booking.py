@@ -8,7 +8,7 @@ from uuid_utils.compat import uuid7
 from services.recommendation.domain import booking as rules
 from services.recommendation.domain.booking import BOOKABLE, BookingRequest, Call, Hours, NotBookable, Period
 from services.recommendation.handlers.correspondence import note_opening
-from services.recommendation.store import calls, cases, documents, outcomes
+from services.recommendation.store import calls, cases, outcomes
 from services.recommendation.store.documents import Behind
 from shared import audit, outbox
 from shared.contracts.recommendation import RecommendationCallBooked
@@ -95,7 +95,7 @@ async def _cancel(
 async def _say(
     connection: Connection, call: Call, revision: int, version: int, *, by: UUID | None, now: datetime
 ) -> None:
-    await documents.move(connection, call.intake_id, revision, version)
+    await cases.advance(connection, call.intake_id, revision, version)
     await outbox.say(
         connection,
         RecommendationCallBooked(

@@ -8,7 +8,7 @@ from services.recommendation.domain.outcome import AFTER_ACCEPTANCE
 from services.recommendation.domain.release import Answer, AnswerRequest
 from services.recommendation.domain.review import Reviewer, Unfit, readable
 from services.recommendation.handlers.case import locked
-from services.recommendation.store import documents, outcomes
+from services.recommendation.store import cases, documents, outcomes
 from services.recommendation.store.documents import Behind
 from shared import audit, outbox
 from shared.contracts.recommendation import RecommendationAnswered, RecommendationOpened, RecommendationReplied
@@ -22,7 +22,7 @@ async def note_opening(connection: Connection, behind: Behind, now: datetime) ->
     if not is_first:
         return behind.version
     version = behind.version + 1
-    await documents.move(connection, behind.intake_id, behind.revision, version)
+    await cases.advance(connection, behind.intake_id, behind.revision, version)
     await outbox.say(
         connection,
         RecommendationOpened(
@@ -45,7 +45,7 @@ async def answer(connection: Connection, behind: Behind, asked: AnswerRequest) -
     now = datetime.now(UTC)
     said = Answer(version + 1, behind.link.number, asked.answer, asked.why_declined, asked.name, asked.note, now)
     await documents.record_answer(connection, behind.intake_id, said)
-    await documents.move(connection, behind.intake_id, behind.revision, said.version, state)
+    await cases.advance(connection, behind.intake_id, behind.revision, said.version, state)
     if said.answer == "accepted":
         await outcomes.come_back_to(connection, behind.intake_id, {"acceptance": (now + AFTER_ACCEPTANCE).date()})
     await outbox.say(
@@ -77,7 +77,7 @@ async def reply(connection: Connection, intake_id: UUID, text: str, by: Reviewer
     link, answers = (last.link, last.answers) if last else (None, ())
     said = rules.reply(case, link, answers, note, by=by, now=datetime.now(UTC))
     await documents.record_reply(connection, intake_id, said)
-    await documents.move(connection, intake_id, case.revision, said.version)
+    await cases.advance(connection, intake_id, case.revision, said.version)
     await outbox.say(
         connection,
         RecommendationReplied(

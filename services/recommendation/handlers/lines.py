@@ -10,7 +10,7 @@ from services.recommendation.domain.proposal import instead
 from services.recommendation.domain.review import Reviewer
 from services.recommendation.handlers.case import UnknownCase, locked
 from services.recommendation.handlers.playbooks import BLUEPRINTS, PLAYBOOKS
-from services.recommendation.store import cases, documents
+from services.recommendation.store import cases
 from services.recommendation.store import lines as line_edits
 from services.recommendation.store.cases import CaseFile
 from shared import audit
@@ -42,7 +42,7 @@ async def edit_line(
         raise UnknownCase
     edit = lines.edit(case, blueprint, file.edits, request, by=editor, now=now)
     await line_edits.add(connection, intake_id, edit)
-    await documents.move(connection, intake_id, case.revision, edit.version)
+    await cases.advance(connection, intake_id, case.revision, edit.version)
     acted = {"version": edit.version, "section": edit.section, "line": edit.line, "rule": edit.rule}
     await audit.record(connection, LINE_ACTS[edit.action], intake_id, now, acted, actor=editor.id)
     return edit

@@ -6,7 +6,7 @@ from uuid import UUID
 from services.recommendation.domain.outcome import OutcomeRequest, Recorded, record, to_come_back_to
 from services.recommendation.domain.review import Reviewer
 from services.recommendation.handlers.case import locked
-from services.recommendation.store import documents, outcomes
+from services.recommendation.store import cases, documents, outcomes
 from shared import audit, outbox
 from shared.contracts.recommendation import RecommendationOutcomeRecorded
 from shared.postgres import Connection
@@ -28,7 +28,7 @@ async def record_outcome(
     await outcomes.settle(connection, intake_id, now, by=reviewer.id, kind="acceptance")
     await outcomes.come_back_to(connection, intake_id, to_come_back_to(recorded, request.first_release_on))
     await outcomes.record(connection, intake_id, recorded)
-    await documents.move(connection, intake_id, case.revision, recorded.version)
+    await cases.advance(connection, intake_id, case.revision, recorded.version)
     await outbox.say(
         connection,
         RecommendationOutcomeRecorded(

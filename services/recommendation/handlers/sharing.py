@@ -64,7 +64,7 @@ async def release(
     )
     released = Released(document, releases.link(uuid7(), document.number, now), case.version + 1)
     await documents.add(connection, document, canonical, await render(content, document.hash), released.link)
-    await documents.move(connection, intake_id, case.revision, released.version, "released")
+    await cases.advance(connection, intake_id, case.revision, released.version, "released")
     await outbox.say(connection, _released(released, reviewer, now))
     await _record_link(connection, "released", released, reviewer, now)
     return released
@@ -78,7 +78,7 @@ async def share_again(connection: Connection, intake_id: UUID, reviewer: Reviewe
     assert document is not None, "what is released has a document"
     shared = Released(document, releases.link(uuid7(), document.number, now), case.version + 1)
     await documents.add_link(connection, intake_id, shared.link, reviewer.id)
-    await documents.move(connection, intake_id, case.revision, shared.version, "released")
+    await cases.advance(connection, intake_id, case.revision, shared.version, "released")
     await outbox.say(connection, _released(shared, reviewer, now))
     await _record_link(connection, "link_made", shared, reviewer, now)
     return shared

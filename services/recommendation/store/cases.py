@@ -114,6 +114,24 @@ async def move(connection: Connection, case: Case) -> None:
     )
 
 
+async def advance(
+    connection: Connection, intake_id: UUID, revision: int, version: int, state: ProposalState | None = None
+) -> None:
+    """Raise a case's version, and give that revision's proposal a new state if any."""
+    await connection.execute(
+        """
+        with moved as (
+            update proposal set state = $4 where intake_id = $1 and revision = $2 and $4::text is not null
+        )
+        update review_case set version = $3 where intake_id = $1
+        """,
+        intake_id,
+        revision,
+        version,
+        state,
+    )
+
+
 async def record_assignment(connection: Connection, intake_id: UUID, assignment: Assignment) -> None:
     """Keep who was given a case, by whom and why."""
     await connection.execute(

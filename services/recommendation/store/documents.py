@@ -286,24 +286,6 @@ async def run_out(connection: Connection, now: datetime, limit: int) -> list[UUI
     return [row["intake_id"] for row in rows]
 
 
-async def move(
-    connection: Connection, intake_id: UUID, revision: int, version: int, state: ProposalState | None = None
-) -> None:
-    """Raise a case's version with what was just said about it, and give that revision's proposal a new state if any."""
-    await connection.execute(
-        """
-        with moved as (
-            update proposal set state = $4 where intake_id = $1 and revision = $2 and $4::text is not null
-        )
-        update review_case set version = $3 where intake_id = $1
-        """,
-        intake_id,
-        revision,
-        version,
-        state,
-    )
-
-
 async def erase(connection: Connection, intake_id: UUID, at: datetime) -> None:
     """Delete what the documents say and what clients wrote, and close the link; hashes, codes and times stay."""
     await close_link(connection, intake_id, at)
