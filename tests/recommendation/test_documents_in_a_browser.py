@@ -6,9 +6,9 @@ from shared.postgres import Database
 from tests.assessment.archetypes import HARD_DATE_THEN_ROADMAP
 from tests.recommendation.conftest import SignIn
 from tests.recommendation.test_release import approved, facts, released
-from tests.recommendation.test_reviews_in_a_browser import SCHEMES, Scheme, signed_in
+from tests.recommendation.test_reviews_in_a_browser import Scheme, signed_in
 
-WINDOWS = [(width, scheme) for width in (390, 768, 1440) for scheme in SCHEMES]
+WINDOWS: tuple[tuple[int, Scheme], ...] = ((390, "light"), (768, "dark"), (1440, "light"))
 
 
 async def is_fit(page: Page, where: str) -> None:
