@@ -15,6 +15,7 @@ from services.intake.jobs import drop_expired_drafts, remind_invited
 from shared.contracts.intake import Campaign, IntakeSubmitted
 from shared.postgres import Database
 from shared.service import Settings
+from tests.clients import colleague
 from tests.intake.prospect import NORDWIND, fill, form_on, id_of, send, text_of
 
 URL = "/api/intake/invitations"
@@ -85,7 +86,7 @@ def test_an_invitation_stands_where_the_prospect_has_come_to(passed: dict[str, d
 
 
 async def test_what_sales_know_is_in_place_and_arrives_with_the_campaign_everywhere(
-    app: FastAPI, sales: httpx2.AsyncClient, anybody: httpx2.AsyncClient
+    app: FastAPI, settings: Settings, sales: httpx2.AsyncClient, anybody: httpx2.AsyncClient
 ) -> None:
     invitation, link = await made(sales)
     page = await anybody.get(f"{link}/company")
@@ -119,11 +120,14 @@ async def test_what_sales_know_is_in_place_and_arrives_with_the_campaign_everywh
     async with database.connection() as connection:
         later = await connection.fetchval("select payload from fact order by version desc limit 1")
     assert IntakeSubmitted.model_validate_json(later).submission.campaign == submission.campaign
+    await colleague(app, settings, "admin").delete(f"/api/intake/intakes/{invitation}")
+    assert (await sales.get(f"/api/intake/intakes/{invitation}")).json()["campaign"] is None
 
 
 async def test_a_machine_is_told_of_what_is_there_and_of_what_does_not_fit(sales: httpx2.AsyncClient) -> None:
     first, _ = await made(sales)
     again = (await sales.post(URL, json={"contact": KNOWN["contact"]}, headers={"Idempotency-Key": "1"})).json()
+    assert again["duplicates"][0].keys() == {"kind", "id", "state", "owner", "reasons"}
     assert [(one["kind"], one["id"], one["reasons"]) for one in again["duplicates"]] == [
         ("invitation", first, ["email"])
     ]

@@ -9,21 +9,14 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from services.intake import handlers
-from services.intake.domain.drafts import LINK, Draft, Entry, begin
+from services.intake.domain.drafts import Draft, Entry, begin
 from services.intake.domain.duplicates import Known, alike, email_key, firms_domain
 from services.intake.domain.invitations import Invitation, UnknownInvitation, check_open
 from services.intake.domain.submission import ConsentForm, ContactForm, submitted
 from services.intake.store import accounts, drafts, intakes, invitations, mail
 from services.intake.store import duplicates as stored
-from shared.access import link_token
 from shared.contracts.intake import Campaign
 from shared.postgres import Connection
-from shared.service import Settings
-
-
-def link_of(settings: Settings, draft_id: UUID) -> str:
-    """The address that opens a draft: worked out each time, stored nowhere."""
-    return f"{settings.public_url.rstrip('/')}/q/{link_token(settings.link_secret.get_secret_value(), LINK, draft_id)}"
 
 
 async def accept(connection: Connection, draft: Draft, consent: ConsentForm, author: UUID | None = None) -> None:

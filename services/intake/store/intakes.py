@@ -361,7 +361,7 @@ async def erase(connection: Connection, fact: IntakeErased) -> None:
     await connection.execute(
         """
         update intake set state = 'erased', state_since = $3, version = $2, contact_name = null, contact_email = null,
-            consent = null, assessment = null, ask_again_at = null where id = $1
+            consent = null, campaign = null, assessment = null, ask_again_at = null where id = $1
         """,
         fact.intake_id,
         fact.version,

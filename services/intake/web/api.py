@@ -20,7 +20,7 @@ from services.intake.domain.submission import (
     given_answers,
     submitted,
 )
-from services.intake.handlers import prospects
+from services.intake.handlers import links, prospects
 from services.intake.store import intakes, invitations, pipeline
 from services.intake.web.records import summary
 from shared.access import Principal, requires
@@ -197,13 +197,12 @@ async def invite(request: Request, caller: Sales) -> Response:
             draft = await prospects.invite(connection, form.values, form.campaign, caller.id, by_mail=form.send)
             return 201, {
                 "invitation_id": str(draft.id),
-                "link": prospects.link_of(settings, draft.id),
+                "link": links.personal(settings, draft.id),
                 "expires_at": draft.expires_at.isoformat(),
                 "duplicates": [
                     {
                         "kind": one.kind,
                         "id": str(one.id),
-                        "company": one.company,
                         "state": one.state,
                         "owner": one.owner,
                         "reasons": one.reasons,

@@ -13,7 +13,7 @@ from services.intake.domain.drafts import CHOOSE, Draft
 from services.intake.domain.duplicates import Known
 from services.intake.domain.invitations import InvitationForm, NotOpen, UnknownInvitation
 from services.intake.domain.submission import MAX_TEXT
-from services.intake.handlers import prospects
+from services.intake.handlers import links, prospects
 from services.intake.store import drafts, invitations, mail
 from services.intake.web.console.mail import STATES
 from services.intake.web.console.staff import Sales, database_of, page, see
@@ -121,7 +121,7 @@ async def invitation(request: Request, draft_id: UUID, staff: Sales) -> HTMLResp
         staff=staff,
         invitation=found,
         campaign=draft and draft.campaign,
-        link=prospects.link_of(settings, draft_id),
+        link=links.personal(settings, draft_id),
         total=len(load().questions),
         mail_states=STATES,
         has_server=settings.smtp_url is not None,

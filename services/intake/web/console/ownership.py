@@ -25,7 +25,7 @@ class HandOver(BaseModel):
 @router.post("/{intake_id:uuid}/owner")
 async def hand_over(request: Request, intake_id: UUID, staff: Sales, form: Annotated[HandOver, Form()]) -> Response:
     """Put the case into one's own hands or a colleague's."""
-    reason, typed = form.reason.replace("\0", "").strip(), form.model_dump()
+    reason, typed = form.reason.strip(), form.model_dump()
     try:
         person, owner = UUID(form.to), UUID(form.seen) if form.seen else None
     except ValueError:
