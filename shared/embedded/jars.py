@@ -54,7 +54,7 @@ async def ensure_jars(cache: Path, *, mirror: str | None, report: Callable[[str]
     jars = locked_jars()
     if await asyncio.to_thread(_lacking, cache, jars):
         await asyncio.to_thread(cache.mkdir, parents=True, exist_ok=True)
-        async with _sole_fetcher(cache):
+        async with sole_user(cache):
             lacking = await asyncio.to_thread(_lacking, cache, jars)
             await _fetch(lacking, cache, mirror or _maven_central(), report)
 
@@ -76,7 +76,8 @@ def _maven_central() -> str:
 
 
 @asynccontextmanager
-async def _sole_fetcher(cache: Path) -> AsyncIterator[None]:
+async def sole_user(cache: Path) -> AsyncIterator[None]:
+    """Keeps every other process of this system from writing to `cache` meanwhile."""
     with (cache / ".advisor.lock").open("w") as lock:
         while True:
             try:

@@ -37,6 +37,7 @@ class Program:
     stop_signal: signal.Signals
     leftover_signal: signal.Signals
     environment: Mapping[str, str] = field(default_factory=dict)
+    seconds_to_stop: float = SECONDS_TO_STOP
     account: str | None = None
     """The operating system's account to run as, where that is not the owner's."""
 
@@ -159,7 +160,7 @@ class Process:
                 return
             self._popen.send_signal(self._program.stop_signal)
             try:
-                self._exit.result(SECONDS_TO_STOP)
+                self._exit.result(self._program.seconds_to_stop)
             except TimeoutError:
                 self._popen.kill()
                 self._exit.result()

@@ -136,6 +136,19 @@ async def test_a_restart_keeps_every_row_and_record_and_the_addresses(tmp_path: 
         assert second == first
 
 
+async def test_what_a_start_loads_is_kept_for_the_next_and_damage_to_it_does_no_harm(
+    supervised: Supervised, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = kafka._classes_file()
+    assert f"-XX:AOTCache={kept}" in server_of(supervised.data, "java").cmdline()
+    damaged = tmp_path / "damaged.aot"
+    damaged.write_bytes(kept.read_bytes()[:1_000_000])
+    monkeypatch.setattr(kafka, "_classes_file", lambda: damaged)
+    async with started(tmp_path / "data") as addresses:
+        await write(addresses)
+        assert await read(addresses) == ("row", b"record")
+
+
 async def test_a_second_owner_of_a_folder_is_refused_and_the_first_is_left_alone(supervised: Supervised) -> None:
     with pytest.raises(EmbeddedError, match=rf"already in use by another running advisor \(process {os.getpid()}\)"):
         await Servers(supervised.data, report=silent).start()
