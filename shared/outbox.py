@@ -139,7 +139,8 @@ class Relay:
                     log.info("relay.recovered", service=self._database.service)
                 if sent < BATCH:
                     with suppress(TimeoutError):
-                        await asyncio.wait_for(self._database.committed.wait(), POLL_SECONDS)
+                        async with asyncio.timeout(POLL_SECONDS):
+                            await self._database.committed.wait()
         finally:
             connection.terminate()
 

@@ -203,7 +203,7 @@ class Kafka:
                     if issubclass(error := for_code(code), GROUPS_AWAY):
                         raise error
             finally:
-                await client.close()
+                await asyncio.shield(client.close())
 
     async def _describe_cluster(self) -> None:
         host, _, port = self._bootstrap_servers.partition(":")
@@ -216,7 +216,7 @@ class Kafka:
             if not (await client.describe_cluster())["brokers"]:
                 raise KafkaConnectionError("the broker has not registered yet")
         finally:
-            await client.close()
+            await asyncio.shield(client.close())
 
 
 def _classes_file() -> Path:

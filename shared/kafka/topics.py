@@ -32,7 +32,8 @@ async def _admin(bootstrap_servers: str) -> AsyncIterator[AIOKafkaAdminClient]:
             yield admin
     finally:
         await asyncio.wait([starting])
-        await admin.close()
+        # a cancellation that meets it is swallowed inside
+        await asyncio.shield(admin.close())
 
 
 async def _missing(admin: AIOKafkaAdminClient, topics: Iterable[str]) -> set[str]:

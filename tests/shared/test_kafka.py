@@ -307,6 +307,19 @@ async def test_stopping_finishes_and_commits_the_batch_in_flight(database: Datab
     assert await heard(database) == ["first", "second"]
 
 
+async def test_a_look_at_the_topics_ends_when_it_is_cancelled_at_whatever_moment(bus: Bus) -> None:
+    async def looking() -> None:
+        while True:
+            await ensure_topics(bus.servers, [])
+
+    for moment in range(200):
+        task = asyncio.create_task(looking())
+        await asyncio.sleep(moment / 20_000)
+        task.cancel()
+        done, _ = await asyncio.wait([task], timeout=5)
+        assert done, moment
+
+
 async def test_a_consumer_waits_for_topics_that_come_later(database: Database, bus: Bus) -> None:
     here, later = await bus.created(), bus.event()
     receiver = Consumer(database, bus.servers, {here: note, later: note})
