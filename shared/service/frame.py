@@ -26,6 +26,7 @@ from shared.service.settings import Settings
 TOPICS_SECONDS = 2
 SETTLE_SECONDS = 15
 KEEP_ANSWERS_SECONDS = 3600
+STOP_SECONDS = 25
 
 log = structlog.get_logger(__name__)
 
@@ -76,8 +77,10 @@ def build(service: Service, settings: Settings, *, web: bool = True, worker: boo
                 yield
             finally:
                 for task in reversed(tasks):
-                    task.cancel()
-                    await asyncio.wait([task])
+                    # told again where a library has swallowed it, and only after a batch had its time to end
+                    while not task.done():
+                        task.cancel()
+                        await asyncio.wait([task], timeout=STOP_SECONDS)
 
     app = FastAPI(
         title=f"Engagement advisor: {service.name}",
