@@ -25,7 +25,7 @@ demo: install ## start everything, filled with example companies
 	@$(UV) run --frozen --no-sync advisor up --demo $(ARGS)
 
 test: install ## the whole suite, with a real Postgres and a real Kafka
-	$(UV) run --frozen --no-sync pytest -n 2 --dist loadfile $(ARGS)
+	$(UV) run --frozen --no-sync pytest -n 3 --dist loadfile $(ARGS)
 
 check: install ## format, lint, types, imports
 	$(UV) run --frozen --no-sync ruff format --check .
