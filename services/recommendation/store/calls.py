@@ -93,6 +93,11 @@ async def of_case(connection: Connection, intake_id: UUID) -> list[Call]:
     return [_call(row) for row in rows]
 
 
+async def last(connection: Connection, intake_id: UUID) -> Call | None:
+    """The call about a case that was booked last, or None."""
+    return next(iter(await of_case(connection, intake_id)), None)
+
+
 async def find(connection: Connection, call_id: UUID) -> Call | None:
     """One call, or None."""
     row = await connection.fetchrow("select * from call where id = $1", call_id)

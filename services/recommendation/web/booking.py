@@ -99,7 +99,7 @@ async def entry(request: Request, token: str) -> Response:
     settings: Settings = request.app.state.settings
     database: Database = request.app.state.database
     async with database.connection() as connection:
-        call = next(iter(await calls.of_case(connection, behind.intake_id)), None)
+        call = await calls.last(connection, behind.intake_id)
         if call is None:
             raise _no_call(token)
         hours = await calls.hours(connection, call.host.id)

@@ -153,7 +153,7 @@ async def _page(
     database: Database = request.app.state.database
     now = datetime.now(UTC)
     async with database.connection() as connection:
-        call = next(iter(await calls.of_case(connection, behind.intake_id)), None)
+        call = await calls.last(connection, behind.intake_id)
         host = call.host if call is not None and call.is_to_come(now) else behind.host
         hours = await calls.hours(connection, host.id)
     return pages.render(
