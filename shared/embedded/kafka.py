@@ -110,9 +110,10 @@ class Kafka:
         self._bootstrap_servers = ""
         classpath = os.pathsep.join(str(self._jar_cache / jar.path) for jar in locked_jars())
         self._java = [*_JAVA, f"-Dadvisor.folder={folder.mark}", "-cp", classpath]
+        self._classes = f"-XX:AOTCache={_classes_file()}"
         self._program = Program(
             name="Kafka",
-            command=[*self._java, f"-XX:AOTCache={_classes_file()}", "kafka.Kafka", "server.properties"],
+            command=[*self._java, self._classes, "kafka.Kafka", "server.properties"],
             folder=self._home,
             logs=(self._home / "output.log", self._home / "kafka.log"),
             mark=folder.mark,
@@ -186,7 +187,7 @@ class Kafka:
         # Its first letter is fixed, because the tool takes an id that begins with a hyphen for an option.
         cluster_id = base64.urlsafe_b64encode(b"\0" + secrets.token_bytes(15)).decode().rstrip("=")
         options = ["--cluster-id", cluster_id, "--config", "format.properties", "--standalone"]
-        self.process.run_tool([*self._java, "kafka.tools.StorageTool", "format", *options])
+        self.process.run_tool([*self._java, self._classes, "kafka.tools.StorageTool", "format", *options])
         fresh.rename(self._home / "data")
 
     async def coordinates(self) -> None:
