@@ -158,7 +158,7 @@ def load(version: str = PUBLISHED) -> Questionnaire:
     source = files(__name__) / f"{version}.yaml"
     if not source.is_file():
         raise KeyError(f"there is no questionnaire {version}")
-    return Questionnaire.model_validate(yaml.safe_load(source.read_text(encoding="utf-8")))
+    return Questionnaire.model_validate(yaml.load(source.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader))
 
 
 @cache

@@ -16,12 +16,12 @@ POINT = {"title": "Title", "text": "Text."}
 
 
 def document() -> dict[str, Any]:
-    content: dict[str, Any] = yaml.safe_load(PACKAGED)
+    content: dict[str, Any] = yaml.load(PACKAGED, Loader=yaml.CSafeLoader)
     return content
 
 
 def parsed(content: dict[str, Any]) -> BlueprintRules:
-    return parse(yaml.safe_dump(content), FILE, PLAYBOOK, QUESTIONNAIRE)
+    return parse(yaml.dump(content, Dumper=yaml.CSafeDumper), FILE, PLAYBOOK, QUESTIONNAIRE)
 
 
 def section(content: dict[str, Any], section_id: str) -> dict[str, Any]:

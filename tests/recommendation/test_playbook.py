@@ -13,12 +13,12 @@ PACKAGED = files("services.recommendation") / "playbook" / f"{PUBLISHED}.yaml"
 
 
 def document() -> dict[str, Any]:
-    content: dict[str, Any] = yaml.safe_load(PACKAGED.read_text(encoding="utf-8"))
+    content: dict[str, Any] = yaml.load(PACKAGED.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     return content
 
 
 def parsed(content: dict[str, Any]) -> Playbook:
-    return parse(yaml.safe_dump(content), QUESTIONNAIRE)
+    return parse(yaml.dump(content, Dumper=yaml.CSafeDumper), QUESTIONNAIRE)
 
 
 def test_the_packaged_playbook_is_good_and_has_the_agreed_vetoes_and_conditions() -> None:
