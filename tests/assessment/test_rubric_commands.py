@@ -1,17 +1,12 @@
 """`advisor rubric` as an operator meets it."""
 
 import json
-import subprocess
 from importlib.resources import files
 from pathlib import Path
 
-from tests.assessment.commands import ADVISOR
+from tests.assessment.commands import rubric
 
 PACKAGED = Path(str(files("services.assessment") / "rubrics" / "2026-11.yaml"))
-
-
-def advisor(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([ADVISOR, "rubric", *arguments], capture_output=True, text=True, check=False)
 
 
 def drafted(folder: Path, *changes: tuple[str, str]) -> Path:
@@ -25,7 +20,7 @@ def drafted(folder: Path, *changes: tuple[str, str]) -> Path:
 
 
 def test_checking_a_good_rubric_says_what_holds_and_ends_well() -> None:
-    ended = advisor("check", PACKAGED)
+    ended = rubric("check", PACKAGED)
     assert (ended.returncode, ended.stderr) == (0, "")
     *gates, last = ended.stdout.splitlines()
     assert {line.split()[0] for line in gates} == {"holds"}
@@ -34,7 +29,7 @@ def test_checking_a_good_rubric_says_what_holds_and_ends_well() -> None:
 
 def test_checking_a_rubric_with_faults_names_file_and_line_of_each_and_ends_badly(tmp_path: Path) -> None:
     draft = drafted(tmp_path, ("weight_bp: 597", "weight_bp: 598"), ("margin_for_clear: 24", "margin_for_clear: 11"))
-    ended = advisor("check", draft)
+    ended = rubric("check", draft)
     assert (ended.returncode, ended.stderr) == (1, "")
     assert f"- {draft}:3: the weights add up to 10001, not to 10000: lower some by 1 in all." in ended.stdout
     assert f"- {draft}:187: a lead is clear from 11 points" in ended.stdout
@@ -43,7 +38,7 @@ def test_checking_a_rubric_with_faults_names_file_and_line_of_each_and_ends_badl
 
 def test_checking_in_json_tells_each_gate_s_state_and_what_to_mend(tmp_path: Path) -> None:
     draft = drafted(tmp_path, ("weight_bp: 597", "weight_bp: 598"))
-    ended = advisor("check", draft, "--json")
+    ended = rubric("check", draft, "--json")
     told = json.loads(ended.stdout)
     assert (ended.returncode, told["holds"]) == (1, False)
     assert {gate["name"]: gate["state"] for gate in told["gates"]} == {
@@ -68,7 +63,7 @@ def test_a_file_that_cannot_be_read_is_said_in_one_sentence(tmp_path: Path) -> N
         ("latin.yaml", "is not a text in UTF-8"),
         (".", "cannot be"),
     ):
-        ended = advisor("check", tmp_path / name)
+        ended = rubric("check", tmp_path / name)
         assert (ended.returncode, ended.stdout) == (1, "")
         (line,) = ended.stderr.splitlines()
         assert line.startswith(f"advisor: {tmp_path / name} {sentence}")
@@ -76,4 +71,4 @@ def test_a_file_that_cannot_be_read_is_said_in_one_sentence(tmp_path: Path) -> N
 
 def test_every_packaged_rubric_passes_every_gate() -> None:
     for packaged in sorted(PACKAGED.parent.iterdir()):
-        assert advisor("check", packaged).returncode == 0
+        assert rubric("check", packaged).returncode == 0
