@@ -4,6 +4,8 @@ CATALOGUES := shared/language/locale
 SEED ?= 1
 SECONDS ?= 120
 export UV_LINK_MODE ?= copy
+# Python is started dozens of times: let it keep what it compiled.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install run demo test check messages chaos bench
 .DEFAULT_GOAL := help
@@ -25,7 +27,7 @@ demo: install ## start everything, filled with example companies
 	@$(UV) run --frozen --no-sync advisor up --demo $(ARGS)
 
 test: install ## the whole suite, with a real Postgres and a real Kafka
-	$(UV) run --frozen --no-sync pytest -n 3 --dist loadfile $(ARGS)
+	$(UV) run --frozen --no-sync pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: install ## format, lint, types, imports
 	$(UV) run --frozen --no-sync ruff format --check .

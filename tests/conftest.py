@@ -2,11 +2,13 @@
 
 import asyncio
 import os
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
@@ -16,6 +18,7 @@ import hypothesis
 import pytest
 from docker.errors import DockerException
 from playwright.async_api import Browser, async_playwright
+from xdist.scheduler import LoadFileScheduling
 
 from services.laptop import PACKAGES
 from shared import access, postgres
@@ -27,8 +30,26 @@ hypothesis.settings.load_profile("suite")
 
 TEMPLATE = "advisor_template"
 SIGNING_KEY = access.new_signing_key()
-CHROMIUM = Path("/usr/bin/chromium")
-CHROMIUM_ARGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+JOURNEYS = "tests/journey/"
+LONG = (JOURNEYS, "tests/shared/", "tests/browser/")
+BROWSERS = ("chromium-headless-shell", "chromium")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take long first: one left for the end would run alone."""
+    items.sort(key=lambda item: [not item.nodeid.startswith(folder) for folder in LONG])
+
+
+class ByFile(LoadFileScheduling):  # type: ignore[misc]  # it has no types
+    """A worker takes one file after another, but all journeys at once: they share two whole systems."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return JOURNEYS if nodeid.startswith(JOURNEYS) else str(super()._split_scope(nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    return ByFile(config, log)
 
 
 @dataclass(frozen=True)
@@ -200,12 +221,18 @@ def settings(servers: TestServers, database_url: str) -> Settings:
     )
 
 
+def browser() -> dict[str, Any]:
+    """How Debian's Chromium is launched, the lighter one without windows where it is; skips where there is none."""
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        pytest.skip(f"there is neither {' nor '.join(BROWSERS)}; the pages were not looked at")
+    return {"executable_path": found, "args": ["--headless", "--no-sandbox", "--disable-gpu"]}
+
+
 @pytest.fixture(scope="session")
 async def chromium() -> AsyncIterator[Browser]:
     """A real browser."""
-    if not CHROMIUM.exists():
-        pytest.skip(f"there is no browser at {CHROMIUM}; the pages were not looked at")
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
-        yield browser
-        await browser.close()
+        opened = await playwright.chromium.launch(**browser())
+        yield opened
+        await opened.close()

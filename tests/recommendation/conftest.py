@@ -2,14 +2,12 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
-from pathlib import Path
 
 import asyncpg
 import httpx2
 import pytest
 import uvicorn
 from fastapi import FastAPI
-from playwright.async_api import Browser, async_playwright
 from uuid_utils.compat import uuid7
 
 from services.recommendation.app import service
@@ -19,8 +17,6 @@ from shared.access import Principal
 from shared.contracts.intake import Role
 from shared.postgres import Database
 from shared.service import Settings, build
-
-CHROMIUM = Path("/usr/bin/chromium")
 
 SignIn = Callable[..., httpx2.AsyncClient]
 
@@ -75,18 +71,6 @@ async def connect_as_owner(database_url: str) -> AsyncIterator[asyncpg.Connectio
     connection = await asyncpg.connect(database_url)
     yield connection
     await connection.close()
-
-
-@pytest.fixture(scope="session")
-async def chromium() -> AsyncIterator[Browser]:
-    if not CHROMIUM.exists():
-        pytest.skip(f"there is no browser at {CHROMIUM}; the pages were not looked at")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--headless", "--no-sandbox", "--disable-gpu"]
-        )
-        yield browser
-        await browser.close()
 
 
 @pytest.fixture

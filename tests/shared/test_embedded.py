@@ -42,11 +42,14 @@ def silent(_: str) -> None:
 
 @asynccontextmanager
 async def started(data: Path) -> AsyncIterator[Addresses]:
+    """Servers that are stopped at the end, twice, which leaves no process."""
     servers = Servers(data, report=silent)
     try:
         yield await servers.start()
     finally:
         await servers.stop()
+    await servers.stop()
+    assert processes_of(data) == []
 
 
 async def write(addresses: Addresses) -> None:
@@ -128,9 +131,10 @@ async def supervised(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
         await servers.stop()
 
 
-async def test_a_restart_keeps_every_row_and_record_and_the_addresses(tmp_path: Path) -> None:
+async def test_a_restart_leaves_no_process_and_keeps_every_row_and_record_and_the_addresses(tmp_path: Path) -> None:
     async with started(tmp_path) as first:
         await write(first)
+        assert {process.name() for process in processes_of(tmp_path)} == {"postgres", "java"}
     async with started(tmp_path) as second:
         assert await read(second) == ("row", b"record")
         assert second == first
@@ -251,16 +255,6 @@ async def test_a_first_start_given_up_halfway_leaves_nothing_running_and_the_nex
     assert processes_of(tmp_path) == []
     async with started(tmp_path) as addresses:
         await write(addresses)
-
-
-async def test_after_stop_no_process_is_left_and_stopping_again_does_nothing(tmp_path: Path) -> None:
-    servers = Servers(tmp_path, report=silent)
-    await servers.start()
-    running = processes_of(tmp_path)
-    assert {process.name() for process in running} == {"postgres", "java"}
-    await servers.stop()
-    await servers.stop()
-    assert processes_of(tmp_path) == []
 
 
 @pytest.mark.parametrize(

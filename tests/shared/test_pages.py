@@ -44,11 +44,10 @@ from shared.pages import Pages, pages, static_app
 from shared.pages.drawings import head_to_head, outlook_parts, sampling_error, two_bars
 from shared.pages.formats import ago, countries, country, exact, number, of_hundred, words
 from shared.questionnaire import PUBLISHED, load
+from tests.conftest import browser
 
 PACKAGE = Path(shared.pages.__file__).parent
 STATIC = PACKAGE / "static"
-CHROMIUM = Path("/usr/bin/chromium")
-CHROMIUM_ARGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -263,18 +262,16 @@ def address(gallery: Pages) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    if not CHROMIUM.exists():
-        pytest.skip(f"there is no browser at {CHROMIUM}; the pages were not looked at")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
-        yield browser
-        browser.close()
+        opened = playwright.chromium.launch(**browser())
+        yield opened
+        opened.close()
 
 
 PATHS = ("/questionnaire", "/reviews/case", "/error")
 
 
-@pytest.fixture(params=[(width, scheme) for width in (320, 390, 1440) for scheme in ("light", "dark")])
+@pytest.fixture(params=[(320, "dark"), (390, "light"), (1440, "dark"), (1440, "light")])
 def page(request: pytest.FixtureRequest, chromium: Browser) -> Iterator[Page]:
     width, scheme = request.param
     context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
