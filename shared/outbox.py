@@ -130,7 +130,8 @@ class Relay:
         try:
             while not await connection.fetchval("select pg_try_advisory_lock(hashtext(current_schema()), 1)"):
                 await asyncio.sleep(STANDBY_SECONDS)
-            await connection.execute(f"set idle_session_timeout = '{FROZEN_SECONDS}s'")
+            # what a crash brings back is sent once more, so no deletion has to wait for the disk
+            await connection.execute(f"set idle_session_timeout = '{FROZEN_SECONDS}s'; set synchronous_commit = off")
             while True:
                 self._database.committed.clear()
                 sent = await self._send_batch(connection)
