@@ -44,9 +44,9 @@ async def add_assessment(connection: Connection, fact: AssessmentCompleted) -> N
         """
         with kept as (
             insert into assessment (intake_id, revision, fact_id, rubric, assessment, completed_at)
-            values ($1, $2, $3, $4, $5::text::jsonb, $6)
+            values ($1, $2, $3, $4, $5::text::jsonb -> 'assessment', $6)
         ), said as (
-            insert into fact (id, topic, key, version, payload, at) values ($3, $7, $1, $8, $9, $6)
+            insert into fact (id, topic, key, version, payload, at) values ($3, $7, $1, $8, $5::text, $6)
         )
         insert into outbox (fact_id) values ($3)
         """,
@@ -54,11 +54,10 @@ async def add_assessment(connection: Connection, fact: AssessmentCompleted) -> N
         fact.submission.revision,
         fact.event_id,
         fact.assessment.rubric.version,
-        fact.assessment.model_dump_json(by_alias=True),
+        fact.model_dump_json(by_alias=True),
         fact.completed_at,
         fact.topic,
         fact.version,
-        fact.model_dump_json(by_alias=True),
     )
 
 
