@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from itertools import chain
 from typing import Any, TypeAlias
 from uuid import UUID
@@ -283,12 +283,20 @@ class Consumer:
                     async with self._database.transaction() as connection:
                         await dead_letters.bury(connection, arrival, "handler", type(error).__name__)
 
-    async def _in_one_transaction(self, arrivals: Iterable[Arrival]) -> None:
-        async for attempt in _retrying():
-            with attempt:
-                async with self._database.transaction() as connection:
-                    for arrival in arrivals:
-                        await handle(connection, arrival, self._handlers)
+    async def _in_one_transaction(self, arrivals: Collection[Arrival]) -> None:
+        try:
+            await self._handle(arrivals)
+        except Exception as error:
+            if not postgres.is_transient(error):
+                raise
+            async for attempt in _retrying():
+                with attempt:
+                    await self._handle(arrivals)
+
+    async def _handle(self, arrivals: Collection[Arrival]) -> None:
+        async with self._database.transaction() as connection:
+            for arrival in arrivals:
+                await handle(connection, arrival, self._handlers)
 
 
 def _retrying(on: Any = postgres.is_transient) -> Any:
