@@ -219,6 +219,7 @@ async def test_what_is_taken_along_holds_every_answer_and_is_safe_to_open(
     assert records[0]["answers"]["aim"] == {"level": "unknown", "confidence": "said"}
     assert float(rows[3]["scores_continuity_low"]) == records[0]["scores"]["continuity"]["low"]
     assert (await sales.get("/console/export.json?q=nothing")).json() == []
+    assert (await sales.get("/console/export.json?q=dog%00wood")).json() == records
     assert (await sales.get("/console/export.xml")).status_code == 422
 
 

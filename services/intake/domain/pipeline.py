@@ -41,6 +41,11 @@ def _owner(owner: str) -> str:
         raise ValueError("Use mine, nobody, or the id of a colleague.") from error
 
 
+def _storable(words: str) -> str:
+    """Without NUL, the one character that Postgres cannot look for."""
+    return words.replace("\x00", "")
+
+
 class Filters(BaseModel):
     """What is asked of the pipeline, as its address says it; an empty value asks for nothing.
 
@@ -50,7 +55,7 @@ class Filters(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    q: Annotated[str, Field(max_length=200)] = ""
+    q: Annotated[str, Field(max_length=200), AfterValidator(_storable)] = ""
     state: State | Literal["", "open"] = ""
     owner: Annotated[str, AfterValidator(_owner)] = ""
     channel: Channel | Literal[""] = ""
