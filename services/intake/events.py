@@ -10,6 +10,7 @@ from shared.contracts.recommendation import (
     RecommendationAssigned,
     RecommendationCallBooked,
     RecommendationExpired,
+    RecommendationLinkClosed,
     RecommendationOpened,
     RecommendationOutcomeRecorded,
     RecommendationProposed,
@@ -126,6 +127,18 @@ async def on_expired(connection: Connection, event: RecommendationExpired) -> No
     await intakes.hear(connection, event, {"revision": event.revision, "document": event.document}, "expired")
 
 
+async def on_link_closed(connection: Connection, event: RecommendationLinkClosed) -> None:
+    """A colleague has closed the client's link."""
+    detail = {
+        "revision": event.revision,
+        "document": event.document,
+        "link_id": str(event.link_id),
+        "by": str(event.by),
+    }
+    await intakes.note(connection, event, detail)
+    await intakes.close_link(connection, event)
+
+
 async def on_outcome_recorded(connection: Connection, event: RecommendationOutcomeRecorded) -> None:
     """An account manager has noted what became of it."""
     detail = {
@@ -150,5 +163,6 @@ HANDLERS: Handlers = {
     RecommendationReplied: on_replied,
     RecommendationCallBooked: on_call_booked,
     RecommendationExpired: on_expired,
+    RecommendationLinkClosed: on_link_closed,
     RecommendationOutcomeRecorded: on_outcome_recorded,
 }

@@ -120,6 +120,16 @@ class RecommendationExpired(RecommendationEvent):
     document: int
 
 
+class RecommendationLinkClosed(RecommendationEvent):
+    """The client's link to a document was closed before its time. A new link opens the document again."""
+
+    topic: ClassVar[str] = "recommendation.link-closed.v1"
+
+    document: int
+    link_id: UUID
+    by: UUID
+
+
 class RecommendationReplied(RecommendationEvent):
     """A colleague answered what the client asked. The words stay where they were typed, and are read by the link."""
 

@@ -47,6 +47,7 @@ IDS_OF_THE_EXAMPLES = {
     "recommendation.answered.v1": "6e32103f-8337-5b9c-a3fe-e3de5aaa3c7f",
     "recommendation.call-booked.v1": "cac6e5e7-f829-506c-9ffc-4830db4bbc5a",
     "recommendation.expired.v1": "7fb8b949-9404-584a-b237-e09672de1bce",
+    "recommendation.link-closed.v1": "f58426ed-6def-5707-882b-3fd8b9428a41",
     "recommendation.outcome-recorded.v1": "10572593-3d89-594f-9f92-5b3f965831f3",
     "recommendation.replied.v1": "729d1fc9-78c6-587b-90cd-8c8e88b859de",
     "recommendation.opened.v1": "15d3ba21-f721-557b-8bc6-818ac07639fb",

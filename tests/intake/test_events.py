@@ -8,7 +8,7 @@ import pytest
 
 from services.intake import events, jobs
 from services.intake.domain.submission import SubmissionForm, given_answers, submitted
-from services.intake.store import intakes
+from services.intake.store import intakes, mail
 from shared.contracts.assessment import AssessmentCompleted
 from shared.contracts.base import IntakeEvent
 from shared.contracts.intake import Company, IntakeSubmitted
@@ -18,6 +18,7 @@ from shared.contracts.recommendation import (
     RecommendationAssigned,
     RecommendationCallBooked,
     RecommendationExpired,
+    RecommendationLinkClosed,
     RecommendationOpened,
     RecommendationOutcomeRecorded,
     RecommendationProposed,
@@ -199,6 +200,32 @@ async def test_what_follows_a_document_is_noted_and_leaves_the_state_to_later_ne
     assert noted[call.topic]["starts_at"] == NOW.isoformat()
     assert noted[outcome.topic]["model"] == "hybrid"
     assert noted[replied.topic]["by"] == str(manager)
+
+
+async def test_a_closed_link_ends_what_waits_on_it_until_another_takes_its_place(database: Database) -> None:
+    intake_id = (await accept(database)).intake_id
+
+    def closed(release: RecommendationReleased) -> RecommendationLinkClosed:
+        about = {"intake_id": intake_id, "version": release.version + 1, "time": release.time + timedelta(hours=1)}
+        return RecommendationLinkClosed(**about, revision=1, document=1, link_id=release.link_id, by=uuid4())
+
+    async def standing() -> tuple[bool, bool, datetime | None]:
+        async with database.connection() as connection:
+            release = await intakes.last_release(connection, intake_id)
+            addressee = await mail.addressee(connection, intake_id)
+            ends = await connection.fetchval("select link_expires_at from intake where id = $1", intake_id)
+        assert release is not None
+        assert addressee is not None
+        return release.is_open(NOW), addressee.is_link_closed, ends
+
+    first = released(intake_id, 3)
+    second = released(intake_id, 5).model_copy(update={"time": NOW + timedelta(hours=2)})
+    assert (await hear(database, first, closed(first))).state == "released"
+    assert await standing() == (False, True, None)
+    await hear(database, second)
+    assert await standing() == (True, False, second.expires_at)
+    await hear(database, closed(first))
+    assert await standing() == (True, False, second.expires_at)
 
 
 async def test_an_older_event_never_replaces_a_newer_state(database: Database) -> None:

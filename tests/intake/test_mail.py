@@ -84,6 +84,8 @@ def said(composed: EmailMessage) -> str:
         ("document_reminder", {}, None),
         ("document_reminder", {"state": "accepted"}, "answered"),
         ("document_reminder", {"state": "expired"}, "answered"),
+        ("document_reminder", {"is_link_closed": True}, "closed"),
+        ("call_booked", {"is_link_closed": True}, None),
         ("resume", {}, "sent in meanwhile"),
         ("resume", {"state": None}, None),
         ("invitation_reminder", {"state": None}, None),

@@ -18,6 +18,7 @@ from shared.contracts.intake import IntakeSubmitted
 from shared.contracts.recommendation import (
     RecommendationAnswered,
     RecommendationAssigned,
+    RecommendationLinkClosed,
     RecommendationProposed,
     RecommendationReleased,
     RecommendationReviewed,
@@ -206,7 +207,13 @@ async def test_what_happens_after_the_release_is_shown_with_the_way_to_the_docum
     assert "There is news" in announced(page)
     assert "You read it, ask about it, and say whether it fits, by" in text_of(page)
     assert f'href="http://testserver/d/{link_token(SECRET, DOCUMENT_LINK, UUID(int=9))}"' in page.text
-    answered = RecommendationAnswered(**about, version=4, document=1, answer="accepted", reason_code=None)
+    closed = RecommendationLinkClosed(**about, version=4, document=1, link_id=UUID(int=9), by=STAFF)
+    async with database.transaction() as connection:
+        await events.on_link_closed(connection, closed)
+    page = await client.get(asks(page)[0])
+    assert "Its link is closed. An account manager can open it for you again" in text_of(page)
+    assert "/d/" not in page.text
+    answered = RecommendationAnswered(**about, version=5, document=1, answer="accepted", reason_code=None)
     async with database.transaction() as connection:
         await events.on_answered(connection, answered)
     page = await client.get(asks(page)[0])

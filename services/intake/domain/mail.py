@@ -55,7 +55,7 @@ class Addressee:
     """Whom a message is for: the intake's contact, or the draft's while it is not sent. Unknown texts are empty.
 
     `state` is the intake's, None for a draft. `expires_at` is the last day to send the draft. `link_id` opens the
-    document that was released last.
+    document that was released last, unless `is_link_closed`.
     """
 
     name: str
@@ -64,6 +64,7 @@ class Addressee:
     state: str | None
     expires_at: datetime | None
     link_id: str | None
+    is_link_closed: bool = False
     language: str = ENGLISH.tag
 
 
@@ -84,6 +85,8 @@ def why_dropped(mail: Mail, addressee: Addressee | None) -> str | None:
         return "The answers were sent in meanwhile."
     if mail.kind in OF_A_DOCUMENT and mail.detail["link_id"] != addressee.link_id:
         return "A newer link to the document was made."
+    if mail.kind in OF_A_DOCUMENT and addressee.is_link_closed:
+        return "The link to the document was closed."
     if mail.kind == "document_reminder" and addressee.state != "released":
         return "The document was answered, or its time is over."
     return None

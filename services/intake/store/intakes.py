@@ -11,7 +11,7 @@ from services.intake.domain.submission import ConsentForm, ContactForm
 from shared.contracts.assessment import Assessment, AssessmentCompleted
 from shared.contracts.base import IntakeEvent
 from shared.contracts.intake import Answer, Campaign, Channel, Company, IntakeErased, IntakeSubmitted, IntakeWithdrawn
-from shared.contracts.recommendation import RecommendationEvent
+from shared.contracts.recommendation import RecommendationEvent, RecommendationLinkClosed
 from shared.postgres import Connection
 
 MOST_ASKS = 10
@@ -52,7 +52,12 @@ class Release:
     link_id: UUID
     released_at: datetime
     expires_at: datetime
+    closed_at: datetime | None
     opened_at: datetime | None
+
+    def is_open(self, now: datetime) -> bool:
+        """Whether the client can read by it."""
+        return self.closed_at is None and now < self.expires_at
 
 
 async def accept(
@@ -230,10 +235,15 @@ async def last_release(connection: Connection, intake_id: UUID) -> Release | Non
     """The last release that was heard of, or None."""
     row = await connection.fetchrow(
         """
-        select (detail ->> 'link_id')::uuid as link_id, at as released_at,
-            (detail ->> 'expires_at')::timestamptz as expires_at, opened_at
-        from timeline join intake on intake.id = intake_id
-        where intake_id = $1 and topic = 'recommendation.released.v1' order by at desc limit 1
+        select (released.detail ->> 'link_id')::uuid as link_id, released.at as released_at,
+            (released.detail ->> 'expires_at')::timestamptz as expires_at, closed.at as closed_at, opened_at
+        from timeline released
+            join intake on intake.id = released.intake_id
+            left join timeline closed on closed.intake_id = released.intake_id
+                and closed.topic = 'recommendation.link-closed.v1'
+                and closed.detail ->> 'link_id' = released.detail ->> 'link_id'
+        where released.intake_id = $1 and released.topic = 'recommendation.released.v1'
+        order by released.at desc limit 1
         """,
         intake_id,
     )
@@ -336,6 +346,21 @@ async def keep_document(
         opened_at,
         asked_at,
         replied_at,
+    )
+
+
+async def close_link(connection: Connection, event: RecommendationLinkClosed) -> None:
+    """Wait no more for the end of the last document's link, unless another has taken its place."""
+    await connection.execute(
+        """
+        update intake set link_expires_at = null
+        where id = $1 and $2 = (
+            select (detail ->> 'link_id')::uuid from timeline
+            where intake_id = $1 and topic = 'recommendation.released.v1' order by at desc limit 1
+        )
+        """,
+        event.intake_id,
+        event.link_id,
     )
 
 

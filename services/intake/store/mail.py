@@ -132,14 +132,18 @@ async def addressee(connection: Connection, about: UUID) -> Addressee | None:
     row = await connection.fetchrow(
         """
         select contact_name as name, contact_email as email, revision.company ->> 'name' as company, state,
-            (select expires_at from draft where draft.id = intake.id) as expires_at, (
-                select detail ->> 'link_id' from timeline where timeline.intake_id = intake.id
-                    and topic = 'recommendation.released.v1' order by at desc limit 1
-            ) as link_id, intake.language
+            (select expires_at from draft where draft.id = intake.id) as expires_at, link.id as link_id, exists (
+                select from timeline where timeline.intake_id = intake.id
+                    and topic = 'recommendation.link-closed.v1' and detail ->> 'link_id' = link.id
+            ) as is_link_closed, intake.language
         from intake join revision on revision.intake_id = intake.id and revision.revision = intake.revision
+            left join lateral (
+                select detail ->> 'link_id' as id from timeline where timeline.intake_id = intake.id
+                    and topic = 'recommendation.released.v1' order by at desc limit 1
+            ) link on true
         where intake.id = $1
         union all
-        select name.value, email.value, company.value, null, expires_at, null, draft.language
+        select name.value, email.value, company.value, null, expires_at, null, false, draft.language
         from draft
             left join draft_entry name on name.draft_id = draft.id and name.field = 'contact_name'
             left join draft_entry email on email.draft_id = draft.id and email.field = 'contact_email'
@@ -152,7 +156,12 @@ async def addressee(connection: Connection, about: UUID) -> Addressee | None:
         return None
     known = {field: row[field] or "" for field in ("name", "email", "company")}
     return Addressee(
-        **known, state=row["state"], expires_at=row["expires_at"], link_id=row["link_id"], language=row["language"]
+        **known,
+        state=row["state"],
+        expires_at=row["expires_at"],
+        link_id=row["link_id"],
+        is_link_closed=row["is_link_closed"],
+        language=row["language"],
     )
 
 

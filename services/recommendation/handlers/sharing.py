@@ -16,7 +16,7 @@ from services.recommendation.handlers.lines import basis
 from services.recommendation.store import cases, documents
 from services.recommendation.store.cases import CaseFile
 from shared import audit, outbox
-from shared.contracts.recommendation import RecommendationReleased
+from shared.contracts.recommendation import RecommendationLinkClosed, RecommendationReleased
 from shared.postgres import Connection
 
 
@@ -91,10 +91,24 @@ async def _record_link(connection: Connection, act: str, released: Released, by:
 
 
 async def stop_sharing(connection: Connection, intake_id: UUID, reviewer: Reviewer, now: datetime) -> None:
-    """Close the link that stands, if one does. Raises UnknownCase."""
-    await locked(connection, intake_id)
-    await documents.close_link(connection, intake_id, now)
-    await audit.record(connection, "link_closed", intake_id, now, actor=reviewer.id)
+    """Close the link that stands and say so, if one does. Raises UnknownCase."""
+    case = await locked(connection, intake_id)
+    link = await documents.close_link(connection, intake_id, now)
+    if link is None:
+        return
+    closed = RecommendationLinkClosed(
+        intake_id=intake_id,
+        version=case.version + 1,
+        time=now,
+        revision=case.revision,
+        document=link.number,
+        link_id=link.id,
+        by=reviewer.id,
+    )
+    await cases.advance(connection, intake_id, case.revision, closed.version)
+    await outbox.say(connection, closed)
+    acted = {"version": closed.version, "document": link.number, "link": link.id}
+    await audit.record(connection, "link_closed", intake_id, now, acted, actor=reviewer.id)
 
 
 def drawn(file: CaseFile, number: int, now: datetime) -> Content:

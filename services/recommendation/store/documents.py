@@ -94,11 +94,12 @@ async def add_link(connection: Connection, intake_id: UUID, link: Link, by: UUID
     )
 
 
-async def close_link(connection: Connection, intake_id: UUID, at: datetime) -> None:
-    """Let nobody read by the link that stands, if one does."""
-    await connection.execute(
-        "update document_link set closed_at = $2 where intake_id = $1 and closed_at is null", intake_id, at
+async def close_link(connection: Connection, intake_id: UUID, at: datetime) -> Link | None:
+    """Let nobody read by the link that stands, if one does; that link."""
+    row = await connection.fetchrow(
+        "update document_link set closed_at = $2 where intake_id = $1 and closed_at is null returning *", intake_id, at
     )
+    return None if row is None else _link(row)
 
 
 async def next_number(connection: Connection, intake_id: UUID) -> int:
