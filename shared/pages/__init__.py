@@ -131,12 +131,14 @@ def digest(name: str) -> str:
 
 
 def labelled(cells: Markup, columns: Sequence[str | tuple[str, str]]) -> Markup:
-    """The cells of a table's row, each with its role and the label of its column."""
+    """The cells of a table's row, each with its role, and the label of its column unless it is empty."""
     labels = iter(columns)
 
     def with_label(cell: re.Match[str]) -> str:
         column = next(labels)
         label = escape(escape(column if isinstance(column, str) else column[0]).striptags())
-        return '<th role="rowheader"' if cell[1] == "th" else f'<td role="cell" data-label="{label}"'
+        if cell[1] == "th":
+            return '<th role="rowheader"'
+        return '<td role="cell"' if cell[2] else f'<td role="cell" data-label="{label}"'
 
-    return Markup(re.sub(r"<(t[hd])\b", with_label, cells))  # noqa: S704 - the cells are markup already
+    return Markup(re.sub(r"<(t[hd])\b(?=([^>]*>\s*</td>)?)", with_label, cells))  # noqa: S704 - the cells are markup already

@@ -17,6 +17,7 @@ from axe_playwright_python.sync_playwright import Axe
 from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import UndefinedError
+from markupsafe import Markup
 from playwright.sync_api import Browser, Page, sync_playwright
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -40,7 +41,7 @@ from shared.contracts.assessment import (
 )
 from shared.contracts.recommendation import ProposalState
 from shared.language import ENGLISH
-from shared.pages import Pages, pages, static_app
+from shared.pages import Pages, labelled, pages, static_app
 from shared.pages.drawings import head_to_head, outlook_parts, sampling_error, two_bars
 from shared.pages.formats import ago, countries, country, exact, number, of_hundred, words
 from shared.questionnaire import PUBLISHED, load
@@ -305,6 +306,14 @@ def test_dark_and_light_windows_show_different_paper(chromium: Browser, address:
             page.goto(address + path)
             papers.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
     assert papers == ["rgb(255, 255, 255)", "rgb(20, 24, 28)"]
+
+
+def test_a_cell_of_a_table_has_its_columns_label_unless_it_is_empty() -> None:
+    row = Markup('<th scope="row">Nordwind</th><td class="number">7</td><td>\n  </td><td>Open</td>')
+    assert labelled(row, ["Company", ("Days", "number"), "Owner", "State"]) == Markup(
+        '<th role="rowheader" scope="row">Nordwind</th><td role="cell" data-label="Days" class="number">7</td>'
+        '<td role="cell">\n  </td><td role="cell" data-label="State">Open</td>'
+    )
 
 
 def test_the_error_summary_has_the_focus_and_leads_to_the_field(chromium: Browser, address: str) -> None:
