@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from services.intake.domain.mail import Kind, reminder_due
-from services.intake.store import intakes, mail
+from services.intake.store import mail, timeline
 from shared.contracts.assessment import AssessmentCompleted
 from shared.contracts.recommendation import (
     RecommendationAnswered,
@@ -28,19 +28,19 @@ STATE_ANSWERED = {"accepted": "accepted", "declined": "declined", "asked": "rele
 async def on_completed(connection: Connection, event: AssessmentCompleted) -> None:
     """Keep the assessment for the status and result pages."""
     detail = {"revision": event.submission.revision, "verdict": event.assessment.verdict}
-    await intakes.keep_assessment(connection, event, detail)
+    await timeline.keep_assessment(connection, event, detail)
 
 
 async def on_proposed(connection: Connection, event: RecommendationProposed) -> None:
     """The submission has its answer: a proposal waits for review."""
     detail = {"revision": event.revision, "model": event.model, "strength": event.strength}
-    await intakes.hear(connection, event, detail, "proposed")
+    await timeline.hear(connection, event, detail, "proposed")
 
 
 async def on_assigned(connection: Connection, event: RecommendationAssigned) -> None:
     """Somebody has taken the review up."""
     detail = {"revision": event.revision, "assignee": str(event.assignee)}
-    await intakes.hear(connection, event, detail, "in_review", event.assignee)
+    await timeline.hear(connection, event, detail, "in_review", event.assignee)
 
 
 async def on_reviewed(connection: Connection, event: RecommendationReviewed) -> None:
@@ -52,7 +52,7 @@ async def on_reviewed(connection: Connection, event: RecommendationReviewed) -> 
         "reason_code": event.reason_code,
         "by": str(event.by),
     }
-    await intakes.hear(connection, event, detail, STATE_AFTER[event.decision])
+    await timeline.hear(connection, event, detail, STATE_AFTER[event.decision])
 
 
 async def on_released(connection: Connection, event: RecommendationReleased) -> None:
@@ -66,8 +66,8 @@ async def on_released(connection: Connection, event: RecommendationReleased) -> 
         "expires_at": event.expires_at.isoformat(),
         "by": str(event.by),
     }
-    await intakes.hear(connection, event, detail, "released")
-    await intakes.keep_document(connection, event, event.document, link_expires_at=event.expires_at)
+    await timeline.hear(connection, event, detail, "released")
+    await timeline.keep_document(connection, event, event.document, link_expires_at=event.expires_at)
     link = {"link_id": str(event.link_id), "expires_at": event.expires_at.isoformat()}
     await mail.queue(connection, "document", event.intake_id, event.time, link)
     reminded_at = reminder_due(event.time, event.expires_at)
@@ -77,8 +77,8 @@ async def on_released(connection: Connection, event: RecommendationReleased) -> 
 async def on_opened(connection: Connection, event: RecommendationOpened) -> None:
     """The client has read the document."""
     detail = {"revision": event.revision, "document": event.document}
-    await intakes.hear(connection, event, detail, "released")
-    await intakes.keep_document(connection, event, event.document, opened_at=event.time)
+    await timeline.hear(connection, event, detail, "released")
+    await timeline.keep_document(connection, event, event.document, opened_at=event.time)
 
 
 async def on_answered(connection: Connection, event: RecommendationAnswered) -> None:
@@ -89,15 +89,17 @@ async def on_answered(connection: Connection, event: RecommendationAnswered) -> 
         "answer": event.answer,
         "reason_code": event.reason_code,
     }
-    await intakes.hear(connection, event, detail, STATE_ANSWERED[event.answer])
+    await timeline.hear(connection, event, detail, STATE_ANSWERED[event.answer])
     asked_at = event.time if event.answer == "asked" else None
-    await intakes.keep_document(connection, event, event.document, opened_at=event.time, asked_at=asked_at)
+    await timeline.keep_document(connection, event, event.document, opened_at=event.time, asked_at=asked_at)
 
 
 async def on_replied(connection: Connection, event: RecommendationReplied) -> None:
     """A colleague has answered the client's question."""
-    await intakes.note(connection, event, {"revision": event.revision, "document": event.document, "by": str(event.by)})
-    await intakes.keep_document(connection, event, event.document, replied_at=event.time)
+    await timeline.note(
+        connection, event, {"revision": event.revision, "document": event.document, "by": str(event.by)}
+    )
+    await timeline.keep_document(connection, event, event.document, replied_at=event.time)
     await mail.queue(connection, "reply", event.intake_id, event.time, {"version": event.version})
 
 
@@ -111,7 +113,7 @@ async def on_call_booked(connection: Connection, event: RecommendationCallBooked
         "ends_at": event.ends_at.isoformat(),
         "sequence": event.sequence,
     }
-    await intakes.note(connection, event, detail)
+    await timeline.note(connection, event, detail)
     told = {
         "call_id": str(event.call_id),
         "zone": event.zone,
@@ -124,7 +126,7 @@ async def on_call_booked(connection: Connection, event: RecommendationCallBooked
 
 async def on_expired(connection: Connection, event: RecommendationExpired) -> None:
     """The client's link ran out without a last word."""
-    await intakes.hear(connection, event, {"revision": event.revision, "document": event.document}, "expired")
+    await timeline.hear(connection, event, {"revision": event.revision, "document": event.document}, "expired")
 
 
 async def on_link_closed(connection: Connection, event: RecommendationLinkClosed) -> None:
@@ -135,8 +137,8 @@ async def on_link_closed(connection: Connection, event: RecommendationLinkClosed
         "link_id": str(event.link_id),
         "by": str(event.by),
     }
-    await intakes.note(connection, event, detail)
-    await intakes.close_link(connection, event)
+    await timeline.note(connection, event, detail)
+    await timeline.close_link(connection, event)
 
 
 async def on_outcome_recorded(connection: Connection, event: RecommendationOutcomeRecorded) -> None:
@@ -149,7 +151,7 @@ async def on_outcome_recorded(connection: Connection, event: RecommendationOutco
         "happened_on": event.happened_on.isoformat(),
         "by": str(event.by),
     }
-    await intakes.note(connection, event, detail)
+    await timeline.note(connection, event, detail)
 
 
 HANDLERS: Handlers = {

@@ -8,7 +8,7 @@ import pytest
 
 from services.intake import events, jobs
 from services.intake.domain.submission import SubmissionForm, given_answers, submitted
-from services.intake.store import intakes, mail
+from services.intake.store import intakes, mail, timeline
 from shared.contracts.assessment import AssessmentCompleted
 from shared.contracts.base import IntakeEvent
 from shared.contracts.intake import Company, IntakeSubmitted
@@ -166,7 +166,7 @@ async def test_what_becomes_of_a_document_is_heard(database: Database, answer: C
     )
     assert (await hear(database, said, opened)).state == state
     async with database.connection() as connection:
-        noted = {one["type"]: one for one in await intakes.timeline(connection, intake_id)}
+        noted = {one["type"]: one for one in await timeline.of(connection, intake_id)}
     assert noted[out.topic]["link_id"] == str(out.link_id)
     assert noted[opened.topic]["document"] == 1
     assert noted[said.topic]["answer"] == answer
@@ -196,7 +196,7 @@ async def test_what_follows_a_document_is_noted_and_leaves_the_state_to_later_ne
     expired = RecommendationExpired(**about, version=4, document=1)
     assert (await hear(database, expired)).state == "expired"
     async with database.connection() as connection:
-        noted = {one["type"]: one for one in await intakes.timeline(connection, intake_id)}
+        noted = {one["type"]: one for one in await timeline.of(connection, intake_id)}
     assert noted[call.topic]["starts_at"] == NOW.isoformat()
     assert noted[outcome.topic]["model"] == "hybrid"
     assert noted[replied.topic]["by"] == str(manager)
@@ -211,7 +211,7 @@ async def test_a_closed_link_ends_what_waits_on_it_until_another_takes_its_place
 
     async def standing() -> tuple[bool, bool, datetime | None]:
         async with database.connection() as connection:
-            release = await intakes.last_release(connection, intake_id)
+            release = await timeline.last_release(connection, intake_id)
             addressee = await mail.addressee(connection, intake_id)
             ends = await connection.fetchval("select link_expires_at from intake where id = $1", intake_id)
         assert release is not None
@@ -237,14 +237,14 @@ async def test_an_older_event_never_replaces_a_newer_state(database: Database) -
     status = await hear(database, reviewed(fact.intake_id, 3), assigned, proposed(fact.intake_id, 1))
     assert status.state == "approved"
     async with database.connection() as connection:
-        assert len(await intakes.timeline(connection, fact.intake_id)) == 4
+        assert len(await timeline.of(connection, fact.intake_id)) == 4
 
 
 async def test_an_event_heard_twice_stands_once_on_the_timeline(database: Database) -> None:
     fact = await accept(database)
     await hear(database, proposed(fact.intake_id), proposed(fact.intake_id))
     async with database.connection() as connection:
-        assert len(await intakes.timeline(connection, fact.intake_id)) == 2
+        assert len(await timeline.of(connection, fact.intake_id)) == 2
 
 
 async def test_a_proposal_for_an_earlier_revision_does_not_answer_the_current_one(database: Database) -> None:

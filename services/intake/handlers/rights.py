@@ -9,7 +9,7 @@ from services.intake import handlers
 from services.intake.domain.drafts import COMPANY_FIELDS, Draft
 from services.intake.domain.retention import kept_until
 from services.intake.domain.submission import ConsentForm
-from services.intake.store import cases, drafts, intakes, mail
+from services.intake.store import cases, drafts, intakes, mail, timeline
 from shared.contracts.assessment import Assessment
 from shared.contracts.intake import Answer, Campaign
 from shared.postgres import Connection
@@ -82,7 +82,7 @@ async def held(connection: Connection, draft: Draft) -> Held:
         details = {"company_name": current.company.name, **current.company.model_dump(exclude={"name"})}
         if contact is not None:
             details |= {"contact_name": contact.name, "contact_email": contact.email}
-        happened = [Happening(type=one["type"], at=one["at"]) for one in await intakes.timeline(connection, draft.id)]
+        happened = [Happening(type=one["type"], at=one["at"]) for one in await timeline.of(connection, draft.id)]
         known |= {
             "kept_until": kept_until(found.state, max(one.at for one in happened)),
             "state": found.state,

@@ -21,7 +21,7 @@ from services.intake.domain.submission import (
     submitted,
 )
 from services.intake.handlers import links, prospects
-from services.intake.store import intakes, invitations, pipeline
+from services.intake.store import intakes, invitations, pipeline, timeline
 from services.intake.web.records import summary
 from shared.access import Principal, requires
 from shared.contracts.intake import Company
@@ -133,7 +133,7 @@ async def read(request: Request, intake_id: UUID, caller: Reader) -> dict[str, A
             "campaign": found.campaign and found.campaign.model_dump(),
             "company": revision and revision.company.model_dump(),
             "answers": revision and {question: answer.model_dump() for question, answer in revision.given.items()},
-            "timeline": await intakes.timeline(connection, intake_id),
+            "timeline": await timeline.of(connection, intake_id),
         }
 
 

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request, Response
 from services.intake.domain.submission import CaseErased, UnknownIntake, changes, complete, is_revisable
 from services.intake.handlers import links
 from services.intake.handlers.prospects import known_of
-from services.intake.store import cases, intakes, mail
+from services.intake.store import cases, intakes, mail, timeline
 from services.intake.store.intakes import StoredRevision
 from services.intake.store.pipeline import COLLEAGUE
 from services.intake.web.console import mail as mail_words
@@ -68,7 +68,7 @@ async def case_page(
         colleagues = await cases.colleagues(connection, now.date())
         happened = await _happened(connection, intake_id)
         current = revisions[-1] if revisions else None
-        release = await intakes.last_release(connection, intake_id)
+        release = await timeline.last_release(connection, intake_id)
         document_mail = await mail.last(connection, "document", intake_id)
     settings: Settings = request.app.state.settings
     questionnaire = None if current is None else load(current.questionnaire)
@@ -100,7 +100,7 @@ async def case_page(
 
 async def _happened(connection: Connection, intake_id: UUID) -> list[dict[str, Any]]:
     """Events, changes of hands and notes, in the order they happened; people by their names."""
-    events = await intakes.timeline(connection, intake_id)
+    events = await timeline.of(connection, intake_id)
     names = await cases.names(connection, {UUID(event[key]) for event in events for key in PEOPLE if event.get(key)})
     told = [{"kind": "event"} | {key: _read(key, value, names) for key, value in event.items()} for event in events]
     told += [

@@ -10,7 +10,7 @@ from services.intake.domain.drafts import CONSENT, Draft
 from services.intake.domain.submission import CONSENT_TEXT, ConsentForm
 from services.intake.handlers import links
 from services.intake.handlers.prospects import accept
-from services.intake.store import cases, intakes
+from services.intake.store import cases, intakes, timeline
 from services.intake.web.questionnaire.draft import locked, not_this_form, opened, posted, to
 from services.intake.web.questionnaire.steps import REVIEW, fields_of, slugs_of
 from services.intake.web.questionnaire.wording import asked_back, line
@@ -65,7 +65,7 @@ async def status(request: Request, token: str, seen: str = "") -> Response:
         intake = await intakes.status(connection, draft.id)
         assert intake is not None, "a draft that was sent is an intake"
         sent_at = (await intakes.current_revision(connection, draft.id)).submitted_at
-        release = await intakes.last_release(connection, draft.id)
+        release = await timeline.last_release(connection, draft.id)
         owner = await cases.owner_of(connection, draft.id)
         names = await cases.names(connection, {owner} if owner else set())
     looked_after_by = intake.assignee_name or (names.get(owner) if owner else None)
