@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import httpx2
 from fastapi import FastAPI
@@ -13,10 +14,12 @@ from shared.contracts.intake import Role
 from shared.service import Settings
 
 
-def colleague(app: FastAPI, settings: Settings, *roles: Role, name: str = "Anna Berg") -> httpx2.AsyncClient:
-    """A client with the token of somebody who has these roles."""
+def colleague(
+    app: FastAPI, settings: Settings, *roles: Role, name: str = "Anna Berg", person: UUID | None = None
+) -> httpx2.AsyncClient:
+    """A client with the token of somebody new, or known by an id, who has these roles."""
     assert settings.signing_key is not None
-    principal = Principal(uuid7(), uuid7(), name, roles, 1)
+    principal = Principal(person or uuid7(), uuid7(), name, roles, 1)
     token = access.sign(principal, settings.signing_key, issued=datetime.now(UTC), expires=None)
     return httpx2.AsyncClient(
         transport=httpx2.ASGITransport(app),

@@ -17,6 +17,7 @@ import docker
 import hypothesis
 import pytest
 from docker.errors import DockerException
+from fastapi import FastAPI
 from playwright.async_api import Browser, async_playwright
 from xdist.scheduler import LoadFileScheduling
 
@@ -219,6 +220,13 @@ def settings(servers: TestServers, database_url: str) -> Settings:
         signing_key=SIGNING_KEY,
         verification_keys=[access.public_part(SIGNING_KEY)],
     )
+
+
+@pytest.fixture
+def database(app: FastAPI) -> Database:
+    """What the app under test stores in."""
+    found: Database = app.state.database
+    return found
 
 
 def browser() -> dict[str, Any]:

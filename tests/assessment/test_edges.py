@@ -31,12 +31,6 @@ async def app(settings: Settings) -> AsyncIterator[FastAPI]:
 
 
 @pytest.fixture
-def database(app: FastAPI) -> Database:
-    found: Database = app.state.database
-    return found
-
-
-@pytest.fixture
 def owner(app: FastAPI, settings: Settings) -> httpx2.AsyncClient:
     return colleague(app, settings, "rubric_owner")
 

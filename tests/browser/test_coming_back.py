@@ -1,7 +1,6 @@
 """A prospect stops, comes back on another device, and has everything erased, in a real browser."""
 
 import re
-from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
 import pytest
@@ -17,22 +16,15 @@ from shared.service import Settings, build
 from tests.assessment.archetypes import SAAS_SCALE_UP
 from tests.browser.test_prospect import DESKTOP, begin, choose, deadline, fill_company, look, window
 from tests.intake.prospect import NORDWIND, id_of, score, sent
-from tests.intake.smtp import Mailbox, mail_server
+from tests.intake.smtp import Mailbox, mailbox, posting_to
 from tests.intake.test_mail_pages import released
 
-__all__ = ["window"]
-
-
-@pytest.fixture
-async def mailbox() -> AsyncIterator[Mailbox]:
-    box = Mailbox()
-    async with mail_server(box):
-        yield box
+__all__ = ["mailbox", "window"]
 
 
 @pytest.fixture
 def posting(mailbox: Mailbox, settings: Settings) -> Settings:
-    return Settings(**dict(settings) | {"smtp_url": mailbox.url, "mail_from": "advisor@example.com"})
+    return posting_to(mailbox, settings)
 
 
 @pytest.fixture

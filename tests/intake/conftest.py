@@ -5,7 +5,6 @@ from fastapi import FastAPI
 from httpx2 import ASGITransport, AsyncClient
 
 from services.intake.app import service
-from shared.postgres import Database
 from shared.service import Settings, build
 from tests.clients import colleague
 
@@ -16,12 +15,6 @@ async def app(settings: Settings) -> AsyncIterator[FastAPI]:
     app = build(service, settings, worker=False)
     async with app.router.lifespan_context(app):
         yield app
-
-
-@pytest.fixture
-def database(app: FastAPI) -> Database:
-    found: Database = app.state.database
-    return found
 
 
 @pytest.fixture

@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 
+import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+
+from shared.service import Settings
 
 CUT = "the connection is cut before any answer"
 
@@ -75,3 +78,16 @@ async def mail_server(mailbox: Mailbox) -> AsyncIterator[None]:
         finally:
             server.close()
             await server.wait_closed()
+
+
+@pytest.fixture
+async def mailbox() -> AsyncIterator[Mailbox]:
+    """An empty one behind a server."""
+    box = Mailbox()
+    async with mail_server(box):
+        yield box
+
+
+def posting_to(mailbox: Mailbox, settings: Settings) -> Settings:
+    """Settings by which mail goes to this mailbox."""
+    return Settings(**dict(settings) | {"smtp_url": mailbox.url, "mail_from": "advisor@example.com"})

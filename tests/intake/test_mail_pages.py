@@ -19,19 +19,14 @@ from shared.service import Settings, build
 from tests.assessment.archetypes import SAAS_SCALE_UP
 from tests.clients import colleague
 from tests.intake.prospect import NORDWIND, begun, fill, form_on, id_of, send, sent, text_of
-from tests.intake.smtp import Mailbox, mail_server
+from tests.intake.smtp import Mailbox, mailbox, posting_to
 
-
-@pytest.fixture
-async def mailbox() -> AsyncIterator[Mailbox]:
-    box = Mailbox()
-    async with mail_server(box):
-        yield box
+__all__ = ["mailbox"]
 
 
 @pytest.fixture
 def settings(mailbox: Mailbox, settings: Settings) -> Settings:
-    return Settings(**dict(settings) | {"smtp_url": mailbox.url, "mail_from": "advisor@example.com"})
+    return posting_to(mailbox, settings)
 
 
 @pytest.fixture

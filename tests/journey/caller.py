@@ -7,36 +7,17 @@ from typing import Any
 import httpx2
 
 from shared.contracts.intake import Role
+from tests.assessment.archetypes import SAAS_SCALE_UP
 from tests.chaos.systems import System, eventually
 
 SECONDS_TO_PROPOSE = 20
 COMPANY = {"name": "Cadence Health", "headcount": "51-250", "industry": "software", "country": "IE"}
 CONTACT = {"name": "Aoife Brennan", "email": "a.brennan@example.com"}
-STEADY = {
-    "aim": "steady_growth",
-    "horizon": "over_12_months",
-    "competitive_weight": "the_product",
-    "deadline": "none",
-    "knowledge_loss": "product_stalls",
-    "cost_of_delay": "goodwill",
-    "requirements": "outline",
-    "change_rate": "weekly",
-    "after_release": "rolling_roadmap",
-    "divisibility": "some",
-    "parallel_streams": "four_or_more",
-    "live_service": "round_the_clock",
-    "end_event": "never_ends",
-    "success_measure": "outcomes",
-    "priority_owner": "owner_full_time",
-    "overrun_risk": "client_pays_capacity",
-    "funding": "rolling_monthly",
-    "price_rule": "no",
-}
 
 
 def submission(**changes: Any) -> dict[str, Any]:
     """A body that is accepted, with some of its fields changed."""
-    return {"company": COMPANY, "contact": CONTACT, "answers": STEADY, "consent": True, **changes}
+    return {"company": COMPANY, "contact": CONTACT, "answers": SAAS_SCALE_UP, "consent": True, **changes}
 
 
 class Caller:

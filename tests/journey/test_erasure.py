@@ -7,9 +7,10 @@ import asyncpg
 import httpx2
 
 from services.laptop import PACKAGES
+from tests.assessment.archetypes import SAAS_SCALE_UP
 from tests.chaos import wire
 from tests.chaos.systems import Laptop, eventually
-from tests.journey.caller import COMPANY, STEADY, Caller
+from tests.journey.caller import COMPANY, Caller
 
 SECONDS_TO_ERASE = 20
 
@@ -67,7 +68,7 @@ async def sent(laptop: Laptop, word: str) -> str:
             "company_name": f"{word} Ltd",
             "contact_name": f"{word} Brennan",
             "contact_email": f"{word}@example.com",
-            **STEADY,
+            **SAAS_SCALE_UP,
         }
         for field, value in fields.items():
             kept = await prospect.post(f"{page}/answers", json={"field": field, "value": value, "seq": 1})

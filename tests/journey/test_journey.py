@@ -2,7 +2,8 @@
 
 from urllib.parse import urlsplit
 
-from tests.journey.caller import STEADY, Caller, submission, with_key
+from tests.assessment.archetypes import SAAS_SCALE_UP
+from tests.journey.caller import Caller, submission, with_key
 
 
 async def waiting(caller: Caller) -> set[str]:
@@ -18,8 +19,8 @@ async def waiting(caller: Caller) -> set[str]:
 
 async def test_an_intake_becomes_an_approved_recommendation(everybody: Caller) -> None:
     questionnaire = await everybody.get("/api/intake/questionnaire")
-    assert STEADY.keys() <= {question["id"] for question in questionnaire["questions"]}
-    intake_id = await everybody.submit(answers=STEADY)
+    assert SAAS_SCALE_UP.keys() <= {question["id"] for question in questionnaire["questions"]}
+    intake_id = await everybody.submit(answers=SAAS_SCALE_UP)
     proposal = await everybody.proposal(intake_id)
     assert (proposal["state"], proposal["model"]) == ("proposed", "dedicated_team")
     assessment = await everybody.get(f"/api/assessment/intakes/{intake_id}")
@@ -39,7 +40,7 @@ async def test_an_intake_becomes_an_approved_recommendation(everybody: Caller) -
 
 
 async def test_an_approved_recommendation_is_released_read_and_accepted(everybody: Caller) -> None:
-    intake_id = await everybody.submit(answers=STEADY)
+    intake_id = await everybody.submit(answers=SAAS_SCALE_UP)
     proposal = await everybody.proposal(intake_id)
     case = f"/api/recommendation/intakes/{intake_id}"
     decided = await everybody.post(f"{case}/review", {"decision": "approve", "version": proposal["version"]})

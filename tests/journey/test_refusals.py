@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.journey.caller import COMPANY, CONTACT, STEADY, Caller, submission
+from tests.assessment.archetypes import SAAS_SCALE_UP
+from tests.journey.caller import COMPANY, CONTACT, Caller, submission
 
 ADDRESS = "/api/intake/intakes"
 
@@ -90,7 +91,7 @@ async def test_a_key_of_an_idempotent_request_has_to_be_short(staff: Caller) -> 
 
 
 async def test_an_answer_that_is_unknown_in_a_preview_is_named(staff: Caller) -> None:
-    answer = await staff.ask("POST", "/api/assessment/preview", json={"answers": STEADY | {"aim": "to_win"}})
+    answer = await staff.ask("POST", "/api/assessment/preview", json={"answers": SAAS_SCALE_UP | {"aim": "to_win"}})
     problem = told(answer.status_code, answer.headers["content-type"], answer.json())
     assert answer.status_code == 422
     assert "aim" in problem["detail"]

@@ -1,7 +1,6 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
 
 import asyncpg
 import httpx2
@@ -12,11 +11,9 @@ from uuid_utils.compat import uuid7
 
 from services.recommendation.app import service
 from services.recommendation.domain.review import Reviewer
-from shared import access
-from shared.access import Principal
 from shared.contracts.intake import Role
-from shared.postgres import Database
 from shared.service import Settings, build
+from tests.clients import colleague
 
 SignIn = Callable[..., httpx2.AsyncClient]
 
@@ -30,26 +27,12 @@ async def app(settings: Settings) -> AsyncIterator[FastAPI]:
 
 
 @pytest.fixture
-def database(app: FastAPI) -> Database:
-    found: Database = app.state.database
-    return found
-
-
-@pytest.fixture
 def sign_in(app: FastAPI, settings: Settings) -> SignIn:
     """A client with the token of a colleague, new or known: `sign_in("account_manager", name="Anna Berg")`."""
-    assert settings.signing_key is not None
-    signing_key = settings.signing_key
 
     def signed_in(*roles: Role, name: str = "Anna Berg", of: Reviewer | None = None) -> httpx2.AsyncClient:
         person = of or Reviewer(uuid7(), name)
-        principal = Principal(person.id, uuid7(), person.name, roles, 1)
-        token = access.sign(principal, signing_key, issued=datetime.now(UTC), expires=None)
-        return httpx2.AsyncClient(
-            transport=httpx2.ASGITransport(app),
-            base_url=settings.public_url,
-            headers={"authorization": f"Bearer {token}"},
-        )
+        return colleague(app, settings, *roles, name=person.name, person=person.id)
 
     return signed_in
 

@@ -7,7 +7,6 @@ from fastapi import FastAPI
 from httpx2 import AsyncClient
 
 from services.intake.web.account import passwords
-from shared.postgres import Database
 from shared.service import Settings
 from tests.intake.accounts.staff import QUICK, SAME_SITE, Browsers, serving
 
@@ -21,12 +20,6 @@ def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
 async def app(settings: Settings, quick_passwords: None) -> AsyncIterator[FastAPI]:
     async with serving(settings) as app:
         yield app
-
-
-@pytest.fixture
-def database(app: FastAPI) -> Database:
-    found: Database = app.state.database
-    return found
 
 
 @pytest.fixture
