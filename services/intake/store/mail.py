@@ -8,6 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from services.intake.domain.mail import FIRST_WAIT, Addressee, Kind, Mail, State, mail_id
+from services.intake.store import timeline
 from shared.postgres import Connection, rows_affected
 
 
@@ -132,18 +133,11 @@ async def addressee(connection: Connection, about: UUID) -> Addressee | None:
     row = await connection.fetchrow(
         """
         select contact_name as name, contact_email as email, revision.company ->> 'name' as company, state,
-            (select expires_at from draft where draft.id = intake.id) as expires_at, link.id as link_id, exists (
-                select from timeline where timeline.intake_id = intake.id
-                    and topic = 'recommendation.link-closed.v1' and detail ->> 'link_id' = link.id
-            ) as is_link_closed, intake.language
+            (select expires_at from draft where draft.id = intake.id) as expires_at, intake.language
         from intake join revision on revision.intake_id = intake.id and revision.revision = intake.revision
-            left join lateral (
-                select detail ->> 'link_id' as id from timeline where timeline.intake_id = intake.id
-                    and topic = 'recommendation.released.v1' order by at desc limit 1
-            ) link on true
         where intake.id = $1
         union all
-        select name.value, email.value, company.value, null, expires_at, null, false, draft.language
+        select name.value, email.value, company.value, null, expires_at, draft.language
         from draft
             left join draft_entry name on name.draft_id = draft.id and name.field = 'contact_name'
             left join draft_entry email on email.draft_id = draft.id and email.field = 'contact_email'
@@ -155,12 +149,13 @@ async def addressee(connection: Connection, about: UUID) -> Addressee | None:
     if row is None:
         return None
     known = {field: row[field] or "" for field in ("name", "email", "company")}
+    release = await timeline.last_release(connection, about)
     return Addressee(
         **known,
         state=row["state"],
         expires_at=row["expires_at"],
-        link_id=row["link_id"],
-        is_link_closed=row["is_link_closed"],
+        link_id=None if release is None else str(release.link_id),
+        is_link_closed=release is not None and release.closed_at is not None,
         language=row["language"],
     )
 

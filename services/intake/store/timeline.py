@@ -140,14 +140,6 @@ async def keep_document(
 
 async def close_link(connection: Connection, event: RecommendationLinkClosed) -> None:
     """Wait no more for the end of the last document's link, unless another has taken its place."""
-    await connection.execute(
-        """
-        update intake set link_expires_at = null
-        where id = $1 and $2 = (
-            select (detail ->> 'link_id')::uuid from timeline
-            where intake_id = $1 and topic = 'recommendation.released.v1' order by at desc limit 1
-        )
-        """,
-        event.intake_id,
-        event.link_id,
-    )
+    release = await last_release(connection, event.intake_id)
+    if release is not None and release.link_id == event.link_id:
+        await connection.execute("update intake set link_expires_at = null where id = $1", event.intake_id)
