@@ -130,16 +130,17 @@ async def test_a_prospect_goes_from_the_start_to_the_result(
 
 
 RESULTS = {
-    "nothing known": ("light", {}),
-    "half open": ("dark", dict(list(START_UP_MVP.items())[::2])),
-    "undecided": ("dark", START_UP_MVP),
-    "contradictory": ("light", SAAS_SCALE_UP | {"requirements": "written"}),
+    "nothing known": {},
+    "half open": dict(list(START_UP_MVP.items())[::2]),
+    "undecided": START_UP_MVP,
+    "contradictory": SAAS_SCALE_UP | {"requirements": "written"},
 }
 
 
-@pytest.mark.parametrize(("scheme", "answers"), RESULTS.values(), ids=RESULTS.keys())
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("answers", RESULTS.values(), ids=RESULTS.keys())
 async def test_a_result_is_accessible_and_fits_whatever_is_open_and_however_large_the_text(
-    chromium: Browser, app: FastAPI, address: str, scheme: Literal["light", "dark"], answers: dict[str, str]
+    chromium: Browser, app: FastAPI, address: str, answers: dict[str, str], scheme: Literal["light", "dark"]
 ) -> None:
     async with await chromium.new_context(viewport=PHONE, color_scheme=scheme) as context:
         await context.add_init_script(WATCH)

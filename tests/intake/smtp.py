@@ -90,4 +90,4 @@ async def mailbox() -> AsyncIterator[Mailbox]:
 
 def posting_to(mailbox: Mailbox, settings: Settings) -> Settings:
     """Settings by which mail goes to this mailbox."""
-    return Settings(**dict(settings) | {"smtp_url": mailbox.url, "mail_from": "advisor@example.com"})
+    return Settings(**dict(settings) | {"smtp_url": mailbox.url, "mail_from": "Advisor <advisor@example.com>"})

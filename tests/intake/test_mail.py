@@ -1,6 +1,5 @@
 """Outgoing mail: when it goes out, what it says, and what a mail server's answers make of it."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from typing import Any, get_args
@@ -28,7 +27,9 @@ from services.intake.store import drafts, mail
 from shared import access, erasure
 from shared.postgres import Database
 from shared.service import Settings
-from tests.intake.smtp import CUT, Mailbox, mail_server
+from tests.intake.smtp import CUT, Mailbox, mail_server, mailbox, posting_to
+
+__all__ = ["mailbox"]
 
 NOW = datetime.now(UTC)
 LINK = str(UUID(int=5))
@@ -194,17 +195,6 @@ async def database(connect: Any) -> Database:
     return found
 
 
-@pytest.fixture
-async def mailbox() -> AsyncIterator[Mailbox]:
-    box = Mailbox()
-    async with mail_server(box):
-        yield box
-
-
-def by(mailbox: Mailbox, settings: Settings) -> Settings:
-    return Settings(**dict(settings) | {"smtp_url": mailbox.url, "mail_from": "Advisor <advisor@example.com>"})
-
-
 async def begun(database: Database, email: str = "mara@nordwind.example") -> UUID:
     """A draft whose link was asked for."""
     draft = begin(uuid4(), NOW)
@@ -235,8 +225,8 @@ async def test_mail_goes_to_the_address_of_now_once_and_says_so(
         await mail.queue(connection, "resume", about, NOW)
         await drafts.keep(connection, about, {"contact_email": Entry("mara@elsewhere.example", 2)})
     with capture_logs() as logs:
-        await send_mail(database, by(mailbox, settings))
-        await send_mail(database, by(mailbox, settings))
+        await send_mail(database, posting_to(mailbox, settings))
+        await send_mail(database, posting_to(mailbox, settings))
     (taken,) = mailbox.taken
     assert mailbox.recipients == ["mara@elsewhere.example"]
     found = await only(database)
@@ -258,17 +248,17 @@ async def test_a_message_that_is_put_off_is_tried_again_later_each_time_and_then
     mailbox.next_rcpt, mailbox.next_data = ["450 mara@nordwind.example is busy"], ["451 try later", CUT]
     for attempt, reason in enumerate(("address yet (450)", "message yet (451)", "could not be reached"), 1):
         before = datetime.now(UTC)
-        await send_mail(database, by(mailbox, settings))
+        await send_mail(database, posting_to(mailbox, settings))
         found = await only(database)
         assert (found.state, found.attempts) == ("queued", attempt)
         assert found.reason is not None
         assert reason in found.reason
         assert "mara" not in found.reason
         assert timedelta(0) <= found.due_at - before - timedelta(minutes=2 ** (attempt - 1)) < timedelta(minutes=1)
-        await send_mail(database, by(mailbox, settings))
+        await send_mail(database, posting_to(mailbox, settings))
         assert (await only(database)).attempts == attempt
         await make_due(database)
-    await send_mail(database, by(mailbox, settings))
+    await send_mail(database, posting_to(mailbox, settings))
     assert (await only(database)).state == "sent"
     assert len(mailbox.taken) == 1
 
@@ -278,13 +268,13 @@ async def test_a_message_refused_for_good_is_given_up_at_once_and_goes_out_when_
 ) -> None:
     await begun(database)
     mailbox.next_rcpt = ["550 no such user mara@nordwind.example"]
-    await send_mail(database, by(mailbox, settings))
+    await send_mail(database, posting_to(mailbox, settings))
     found = await only(database)
     assert (found.state, found.reason) == ("failed", "The mail server refuses the address (550).")
     async with database.connection() as connection:
         assert await mail.send_again(connection, found.id, datetime.now(UTC))
         assert not await mail.send_again(connection, found.id, datetime.now(UTC))
-    await send_mail(database, by(mailbox, settings))
+    await send_mail(database, posting_to(mailbox, settings))
     assert mailbox.taken[0]["Message-ID"] == f"<{found.id}.2@testserver>"
     assert (await only(database)).state == "sent"
 
@@ -296,7 +286,7 @@ async def test_a_server_that_does_not_let_us_in_is_tried_again_until_the_passwor
     mailbox.password = b"p@ss/word"
     for password, state in (("wrong", "queued"), ("p%40ss%2Fword", "sent")):
         url = mailbox.url.replace("//", f"//advisor:{password}@")
-        await send_mail(database, Settings(**dict(by(mailbox, settings)) | {"smtp_url": url}))
+        await send_mail(database, Settings(**dict(posting_to(mailbox, settings)) | {"smtp_url": url}))
         found = await only(database)
         assert found.state == state
         assert found.reason == (None if state == "sent" else "The mail server did not let us in (535).")
@@ -309,13 +299,13 @@ async def test_a_server_that_is_away_loses_nothing(database: Database, settings:
         pass
     for _ in range(2):
         await begun(database)
-    await send_mail(database, by(mailbox, settings))
+    await send_mail(database, posting_to(mailbox, settings))
     async with database.connection() as connection:
         found = [one for one, _ in await mail.outgoing(connection, "queued", None, 10)]
     assert sorted(one.attempts for one in found) == [0, 1]
     await make_due(database)
     async with mail_server(mailbox):
-        await send_mail(database, by(mailbox, settings))
+        await send_mail(database, posting_to(mailbox, settings))
     assert len(mailbox.taken) == 2
 
 
@@ -326,7 +316,7 @@ async def test_after_the_last_attempt_a_message_has_failed(
     mailbox.next_data = ["451 try later"]
     async with database.connection() as connection:
         await connection.execute("update mail set attempts = $1", MOST_ATTEMPTS - 1)
-    await send_mail(database, by(mailbox, settings))
+    await send_mail(database, posting_to(mailbox, settings))
     assert (await only(database)).state == "failed"
 
 
@@ -339,7 +329,7 @@ async def test_a_process_that_ends_before_the_answer_leaves_the_message_to_be_se
         assert claimed is not None
         assert await mail.claim(connection, datetime.now(UTC)) is None
     await make_due(database)
-    await send_mail(database, by(mailbox, settings))
+    await send_mail(database, posting_to(mailbox, settings))
     assert [taken["Message-ID"] for taken in mailbox.taken] == [f"<{claimed.id}.1@testserver>"]
 
 
@@ -361,5 +351,5 @@ async def test_nothing_goes_out_without_an_address_or_about_what_was_erased(
     async with database.transaction() as connection:
         await erasure.erase(connection, erased, NOW)
         await mail.queue(connection, "document", erased, NOW, DETAIL)
-    await send_mail(database, by(mailbox, settings))
+    await send_mail(database, posting_to(mailbox, settings))
     assert ((await only(database)).state, mailbox.taken) == ("dropped", [])

@@ -272,7 +272,7 @@ def chromium() -> Iterator[Browser]:
 PATHS = ("/questionnaire", "/reviews/case", "/error")
 
 
-@pytest.fixture(params=[(320, "dark"), (390, "light"), (1440, "dark"), (1440, "light")])
+@pytest.fixture(params=[(width, scheme) for width in (320, 390, 1440) for scheme in ("light", "dark")])
 def page(request: pytest.FixtureRequest, chromium: Browser) -> Iterator[Page]:
     width, scheme = request.param
     context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
