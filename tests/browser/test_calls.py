@@ -85,6 +85,7 @@ async def colleague(chromium: Browser, settings: Settings, address: str, name: s
 
 async def look(page: Page) -> None:
     """The page is accessible, and fits the narrowest window."""
+    await page.wait_for_load_state()
     assert (await Axe().run(page)).response["violations"] == []
     await page.set_viewport_size({"width": 320, "height": 900})
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -64,10 +64,10 @@ async def go_on(page: Page, place: str) -> None:
 
 async def look(page: Page) -> None:
     """The page fits the narrowest window and, where scripts can tell, is accessible and keeps to its policy."""
+    await page.wait_for_load_state()
     size = page.viewport_size
     assert size is not None
     await page.set_viewport_size(NARROWEST)
-    await page.wait_for_function("width => innerWidth === width", arg=NARROWEST["width"], polling=20)
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     await page.set_viewport_size(size)
     if await page.evaluate("'refused' in window"):

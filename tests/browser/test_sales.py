@@ -30,6 +30,7 @@ async def joins(database: Database, settings: Settings, name: str) -> str:
 
 async def look(page: Page) -> None:
     """Everything open and the text twice as large, the page is accessible and nothing lies beside it."""
+    await page.wait_for_load_state()
     await page.evaluate("document.querySelectorAll('details').forEach(folded => folded.open = true)")
     assert (await Axe().run(page)).response["violations"] == []
     await page.evaluate("document.documentElement.style.fontSize = '200%'")

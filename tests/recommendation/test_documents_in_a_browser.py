@@ -13,6 +13,7 @@ WINDOWS: tuple[tuple[int, Scheme], ...] = ((390, "light"), (768, "dark"), (1440,
 
 async def is_fit(page: Page, where: str) -> None:
     """Everything on it can be used by anybody, and nothing sticks out."""
+    await page.wait_for_load_state()
     await page.evaluate("document.querySelectorAll('details').forEach(closed => closed.open = true)")
     found = await Axe().run(page)
     assert found.response["violations"] == [], where

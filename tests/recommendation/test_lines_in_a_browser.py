@@ -22,6 +22,7 @@ async def event(database: Database) -> AssessmentCompleted:
 
 
 async def look_at(page: Page) -> None:
+    await page.wait_for_load_state()
     found = await Axe().run(page)
     assert found.response["violations"] == [], page.url
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), page.url

@@ -33,6 +33,7 @@ async def address(settings: Settings) -> AsyncIterator[tuple[str, str]]:
 
 async def is_well_made(page: Page) -> None:
     """No script, nothing that axe finds, and no sideways scrolling."""
+    await page.wait_for_load_state()
     assert await page.locator("script").count() == 0, page.url
     assert (await Axe().run(page)).response["violations"] == [], page.url
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), page.url
