@@ -163,7 +163,10 @@ class Consumer:
             if reached:
                 async with asyncio.timeout(COMMIT_SECONDS):
                     await consumer.commit(reached)
-            self._handled = {one: offset for one, offset in self._handled.items() if reached.get(one, offset) < offset}
+            ours = consumer.assignment()
+            self._handled = {
+                one: offset for one, offset in self._handled.items() if one in ours and reached.get(one, -1) < offset
+            }
         except (KafkaError, TimeoutError) as error:
             log.warning("consumer.not_committed", service=self._database.service, error=type(error).__name__)
 

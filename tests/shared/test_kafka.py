@@ -5,6 +5,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from shared.kafka import Consumer, consumer, dead_letters, ensure_topics
@@ -282,6 +283,29 @@ async def test_what_a_crash_left_uncommitted_is_delivered_again(
     async with at_work(Consumer(database, bus.servers, {event: note}).run()):
         await until(lambda: has_committed(bus, database, event, 3))
     assert await heard(database) == ["a", "b", "c"] * 2
+
+
+async def test_what_is_handled_while_kafka_is_told_how_far_is_told_next(
+    database: Database, bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = await bus.created(), await bus.created()
+    telling, release = asyncio.Event(), asyncio.Event()
+    commit = AIOKafkaConsumer.commit
+
+    async def slow(consumer: AIOKafkaConsumer, offsets: dict[TopicPartition, int]) -> None:
+        telling.set()
+        await release.wait()
+        await commit(consumer, offsets)
+
+    monkeypatch.setattr(AIOKafkaConsumer, "commit", slow)
+    await bus.say(*facts(first, ["first"]))
+    async with at_work(Consumer(database, bus.servers, {first: note, second: note}).run()):
+        await telling.wait()
+        await bus.say(*facts(second, ["second"]))
+        await until(lambda: has_heard(database, 2))
+        release.set()
+        await until(lambda: has_committed(bus, database, second, 1))
+    assert await bus.committed(database.service, first) == 1
 
 
 async def test_stopping_finishes_and_commits_the_batch_in_flight(database: Database, bus: Bus) -> None:
