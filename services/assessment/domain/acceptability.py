@@ -53,9 +53,9 @@ def mean_weights(differences: Sequence[int]) -> list[float] | None:
         return None
     volume = _volume(supporting, opposing)
     shares = {0: volume[-1][-1]}
-    for difference in supporting:
+    for difference in set(supporting):
         shares[difference] = _step(volume[-1], difference, opposing)[-1]
-    for difference in opposing:
+    for difference in set(opposing):
         twice = 0.0
         for supported, row in zip(supporting, volume[1:], strict=True):
             twice = (difference * twice + supported * row[-1]) / (difference + supported)

@@ -6,8 +6,9 @@ known answers change; what a missing answer would do is the outlook's to say.
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
 from itertools import combinations, islice
+from operator import itemgetter, or_
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ class _Moves:
     """The answers that can change, and what each change adds to continuity, execution, margin, evidence and effort.
 
     Effort counts the steps between levels first, and then whether the change is no choice of the company's. `gains` has
-    the shape (5, questions, levels, other levels); where a question has fewer others than another, its last repeats
+    the shape (5, other levels, questions, levels); where a question has fewer others than another, its last repeats
     with an effort that no change has. `evidence` is the least and the most that other levels say of splits beyond the
     level itself, shape (2, questions, levels).
     """
@@ -82,8 +83,8 @@ def counterfactuals(
         misfits(answers, scale),
         questions,
         [moves.others[question][answers[question]] for question in questions],
-        moves.gains[:, np.array(rows), np.array(levels)],
-        moves.evidence[:, np.array(rows), np.array(levels)],
+        moves.gains[:, :, rows, levels],
+        moves.evidence[:, rows, levels],
     )
     sets, sizes = _sets_of(len(questions))
     hopes = possible(_reach(case, sets), scale.limits)
@@ -91,7 +92,7 @@ def counterfactuals(
     targets = [target for target in _SCORED if target != verdict]
     found: list[Counterfactual] = []
     for size in range(1, MOST_CHANGES + 1):
-        hopeful = np.logical_or.reduce([hopes[target] for target in targets]) & resolving & (sizes == size)
+        hopeful = reduce(or_, (hopes[target] for target in targets)) & resolving & (sizes == size)
         nearest = _nearest(case, sets[:size, hopeful], targets)
         found += nearest
         reached = {counterfactual.verdict for counterfactual in nearest}
@@ -107,20 +108,21 @@ def _nearest(case: _Case, members: Integers, targets: Collection[Scored]) -> lis
         return []
     added = _added(case.gains, members)
     holds = settled(_moved(case.total, added), case.scale.limits)
-    efforts = added[_EFFORT].ravel()
-    chosen: list[tuple[int, int, Counterfactual]] = []
+    efforts = added[_EFFORT]
+    chosen: list[tuple[int, int, int, Counterfactual]] = []
     for target in targets:
-        places = np.flatnonzero(holds[target].ravel() & (efforts < _NO_CHANGE))
-        order = np.argsort(efforts[places].astype(np.int16), kind="stable")
+        choices, places = np.nonzero(holds[target] & (efforts < _NO_CHANGE))
+        order = np.lexsort((choices, places, efforts[choices, places]))
         sensible = (
-            (place, changed)
-            for place in places[order].tolist()
-            if _makes_sense(case, changed := _changed(case, members, place))
+            (place, choice, changed)
+            for place, choice in zip(places[order].tolist(), choices[order].tolist(), strict=True)
+            if _makes_sense(case, changed := _changed(case, members, place, choice))
         )
-        for place, changed in islice(sensible, SETS_PER_VERDICT):
-            total = _moved(case.total, added.reshape(_EFFORT + 1, -1)[:, place].tolist())
-            chosen.append((int(efforts[place]), place, _counterfactual(case, target, changed, total)))
-    return [counterfactual for *_, counterfactual in sorted(chosen, key=lambda choice: choice[:2])]
+        for place, choice, changed in islice(sensible, SETS_PER_VERDICT):
+            total = _moved(case.total, added[:, choice, place].tolist())
+            counterfactual = _counterfactual(case, target, changed, total)
+            chosen.append((int(efforts[choice, place]), place, choice, counterfactual))
+    return [counterfactual for *_, counterfactual in sorted(chosen, key=itemgetter(0, 1, 2))]
 
 
 @lru_cache(maxsize=32)
@@ -129,7 +131,7 @@ def _moves_of(scale: Scale) -> _Moves:
         question: keys for question, keys in scale.levels.items() if len(keys) > 1 and question not in scale.immutable
     }
     most = max(map(len, changeable.values()), default=1)
-    gains = np.zeros((_EFFORT + 1, len(changeable), most, most - 1), np.int64)
+    gains = np.zeros((_EFFORT + 1, most - 1, len(changeable), most), np.int64)
     evidence = np.zeros((2, len(changeable), most), np.int64)
     others: dict[str, dict[str, tuple[str, ...]]] = {}
     at: dict[str, dict[str, tuple[int, int]]] = {}
@@ -143,14 +145,14 @@ def _moves_of(scale: Scale) -> _Moves:
             at[question][key] = (row, level)
             for column, place in enumerate(elsewhere):
                 to, here = spans[keys[place]], spans[key]
-                gains[:, row, level, column] = (
+                gains[:, column, row, level] = (
                     to.continuity_low - here.continuity_low,
                     to.execution_low - here.execution_low,
                     to.margin_low - here.margin_low,
                     to.evidence_low - here.evidence_low,
                     abs(place - level) * _STEP + (question not in scale.by_choice),
                 )
-            gains[_EFFORT, row, level, len(keys) - 1 :] = _NO_CHANGE
+            gains[_EFFORT, len(keys) - 1 :, row, level] = _NO_CHANGE
             said = [spans[other].evidence_low for other in others[question][key]]
             ends = splits.least(said), splits.most(said)
             evidence[:, row, level] = [end - spans[key].evidence_low for end in ends]
@@ -168,11 +170,12 @@ def _sets_of(count: int) -> tuple[Integers, Integers]:
 def _reach(case: _Case, sets: Integers) -> Span[Integers]:
     """The least and the most of the totals after any changes to each set's questions."""
     ends = np.zeros((8, len(case.questions) + 1), np.int64)
-    ends[:6:2, :-1] = case.gains[:_EVIDENCE].min(axis=2)
-    ends[1:6:2, :-1] = case.gains[:_EVIDENCE].max(axis=2)
+    ends[:6:2, :-1] = case.gains[:_EVIDENCE].min(axis=1)
+    ends[1:6:2, :-1] = case.gains[:_EVIDENCE].max(axis=1)
     ends[6:, :-1] = case.evidence
-    first, second, third = sets
-    return Span(*(np.array(case.total)[:, None] + ends[:, first] + ends[:, second] + ends[:, third]))
+    reach = ends.take(sets, axis=1).sum(axis=1)
+    reach += np.array(case.total)[:, None]
+    return Span(*reach)
 
 
 def _resolving(case: _Case, sets: Integers) -> Truths:
@@ -192,11 +195,11 @@ def _resolving(case: _Case, sets: Integers) -> Truths:
 
 
 def _added(gains: Integers, members: Integers) -> Integers:
-    """What the sets add: a row for each, a column for each choice of new answers, the last question's fastest."""
+    """What the sets add: a row for each choice of new answers, the last question's fastest; a column for each set."""
     count = members.shape[1]
-    added = np.zeros((_EFFORT + 1, count, 1), np.int64)
+    added = np.zeros((_EFFORT + 1, 1, count), np.int64)
     for question in members:
-        added = (added[:, :, :, None] + gains[:, question, None, :]).reshape(_EFFORT + 1, count, -1)
+        added = (added[:, :, None] + gains.take(question, axis=2)[:, None]).reshape(_EFFORT + 1, -1, count)
     return added
 
 
@@ -208,14 +211,13 @@ def _moved(total: Span[int], added: Any) -> Span[Any]:
     return Span(*ends)
 
 
-def _changed(case: _Case, members: Integers, place: int) -> dict[str, str]:
-    """The new answers at a place among the sums of these sets, by question."""
-    width = case.gains.shape[2]
-    row, column = divmod(place, width ** len(members))
+def _changed(case: _Case, members: Integers, place: int, choice: int) -> dict[str, str]:
+    """The new answers by question: those of one of these sets, in one of the ways to choose them."""
+    width = case.gains.shape[1]
     changed = {}
-    for member in reversed(members[:, row].tolist()):
-        column, choice = divmod(column, width)
-        changed[case.questions[member]] = case.others[member][choice]
+    for member in reversed(members[:, place].tolist()):
+        choice, other = divmod(choice, width)
+        changed[case.questions[member]] = case.others[member][other]
     return dict(reversed(changed.items()))
 
 

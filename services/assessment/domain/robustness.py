@@ -5,6 +5,7 @@ The weights of the bank and what the answers add are integers, and their product
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,12 +29,15 @@ def vectors(answers: Mapping[str, str], scale: Scale) -> Ends:
 
     An unknown answer's lowest level is the lowest under every weighting, so the fewest are those of one completion.
     """
-    ends = [levels[answers[question]] for question, levels in scale.differences.items()]
-    lows, highs = zip(*ends, strict=True)
-    if lows == highs:
-        (count,) = counts(np.array([lows]), scale)
-        return Ends(count, count)
-    return Ends(*counts(np.array([lows, highs]), scale))
+    lows, highs = zip(*(levels[answers[question]] for question, levels in scale.differences.items()), strict=True)
+    return Ends(_count(lows, scale), _count(highs, scale))
+
+
+@lru_cache(maxsize=2)
+def _count(differences: tuple[int, ...], scale: Scale) -> int:
+    """Kept while a case is worked on: its strength and its share both ask for it."""
+    (count,) = counts(np.array([differences]), scale)
+    return count
 
 
 def counts(differences: NDArray[np.int64], scale: Scale) -> list[int]:
