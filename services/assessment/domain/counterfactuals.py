@@ -143,9 +143,9 @@ def _moves_of(scale: Scale) -> _Moves:
             elsewhere += elsewhere[-1:] * (most - len(keys))
             others[question][key] = tuple(keys[place] for place in elsewhere)
             at[question][key] = (row, level)
-            for column, place in enumerate(elsewhere):
+            for other, place in enumerate(elsewhere):
                 to, here = spans[keys[place]], spans[key]
-                gains[:, column, row, level] = (
+                gains[:, other, row, level] = (
                     to.continuity_low - here.continuity_low,
                     to.execution_low - here.execution_low,
                     to.margin_low - here.margin_low,
@@ -153,7 +153,7 @@ def _moves_of(scale: Scale) -> _Moves:
                     abs(place - level) * _STEP + (question not in scale.by_choice),
                 )
             gains[_EFFORT, len(keys) - 1 :, row, level] = _NO_CHANGE
-            said = [spans[other].evidence_low for other in others[question][key]]
+            said = [spans[keys[place]].evidence_low for place in elsewhere]
             ends = splits.least(said), splits.most(said)
             evidence[:, row, level] = [end - spans[key].evidence_low for end in ends]
     return _Moves(others, at, gains, evidence)
