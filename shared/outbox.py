@@ -104,6 +104,7 @@ class Relay:
         self._database = database
         self._bootstrap_servers = bootstrap_servers
         self._producer: AIOKafkaProducer | None = None
+        self._starting: asyncio.Future[None]
         self.sent = 0
         self.failing_since: float | None = None
 
@@ -182,13 +183,15 @@ class Relay:
                 request_timeout_ms=SEND_SECONDS * 1000,
                 metadata_max_age_ms=5000,
             )
-            self._producer = producer
-            await producer.start()
+            self._producer, self._starting = producer, asyncio.ensure_future(producer.start())
+        # a start that is cancelled half way leaves connections that nothing can close
+        await asyncio.shield(self._starting)
         return self._producer
 
     async def _drop_producer(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
+            await asyncio.wait([self._starting])
             # stop() would wait for batches whose claim is rolled back already, for as long as the broker is away
             producer._closed = True
             await producer._sender.close()

@@ -1,3 +1,5 @@
+import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
@@ -6,6 +8,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.conn import AIOKafkaConnection
 from cloudevents.core.bindings.kafka import KafkaMessage, from_binary
 from cloudevents.core.formats.json import JSONFormat
 
@@ -61,6 +64,15 @@ async def test_facts_about_one_thing_stay_on_one_partition_and_in_order(database
             fact.model_dump_json().encode() for fact in said if fact.subject == subject
         ]
     assert len({record.partition for record in records}) > 1
+
+
+async def test_a_relay_that_is_stopped_at_whatever_moment_leaves_no_connection_behind(
+    database: Database, bus: Bus
+) -> None:
+    for moment in range(60):
+        async with at_work(Relay(database, bus.servers).run()):
+            await asyncio.sleep(moment / 4000)
+    assert not [one for one in gc.get_objects() if isinstance(one, AIOKafkaConnection) and one.connected()]
 
 
 async def test_a_fact_that_commits_late_is_not_passed_over(database: Database, bus: Bus) -> None:
