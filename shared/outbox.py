@@ -100,9 +100,11 @@ async def depth(connection: Connection) -> tuple[int, float]:
 class Relay:
     """Sends the outbox to Kafka: one leader per service, oldest first, deleted only after Kafka's acknowledgement."""
 
-    def __init__(self, database: Database, bootstrap_servers: str) -> None:
+    def __init__(self, database: Database, bootstrap_servers: str, within_ms: int = 0) -> None:
+        """`within_ms`: how long facts may wait after others were sent, to be sent together."""
         self._database = database
         self._bootstrap_servers = bootstrap_servers
+        self._within_seconds = within_ms / 1000
         self._producer: AIOKafkaProducer | None = None
         self._starting: asyncio.Future[None]
         self.sent = 0
@@ -139,6 +141,8 @@ class Relay:
                 if self.failing_since is not None:
                     self.failing_since = None
                     log.info("relay.recovered", service=self._database.service)
+                if 0 < sent < BATCH:
+                    await asyncio.sleep(self._within_seconds)
                 if sent < BATCH:
                     with suppress(TimeoutError):
                         async with asyncio.timeout(POLL_SECONDS):

@@ -15,6 +15,6 @@ service = Service(
     mounts={"/static": static_app()},
     publishes=(IntakeSubmitted, IntakeWithdrawn, IntakeErased, StaffChanged),
     handlers=HANDLERS,
-    gather_ms=100,
+    hears_within_ms=100,
     jobs=jobs,
 )

@@ -39,5 +39,6 @@ service = Service(
         RecommendationOutcomeRecorded,
     ),
     handlers=HANDLERS,
+    says_within_ms=100,
     jobs=jobs,
 )

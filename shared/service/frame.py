@@ -47,7 +47,10 @@ def no_jobs(settings: Settings) -> Sequence[Job]:
 
 @dataclass(frozen=True)
 class Service:
-    """What one service is made of."""
+    """What one service is made of.
+
+    `hears_within_ms` and `says_within_ms` are how long events may wait to be read, and to be sent, together.
+    """
 
     name: str
     package: str
@@ -56,7 +59,8 @@ class Service:
     mounts: dict[str, ASGIApp] = field(default_factory=dict)
     publishes: Sequence[type[Event]] = ()
     handlers: Handlers = field(default_factory=dict)
-    gather_ms: int = 0
+    hears_within_ms: int = 0
+    says_within_ms: int = 0
     jobs: Callable[[Settings], Sequence[Job]] = no_jobs
     prepare: Callable[[Database], Awaitable[None]] | None = None
 
@@ -112,12 +116,12 @@ def _start_work(service: Service, settings: Settings, health: Health, database: 
     works: dict[str, Callable[[], Awaitable[None]]] = {
         "the watch over topics": lambda: _watch_topics(service, servers, health, database)
     }
-    health.relay = Relay(database, servers)
+    health.relay = Relay(database, servers, service.says_within_ms)
     works["the relay"] = health.relay.run
     for job in [*service.jobs(settings), Job("old answers", KEEP_ANSWERS_SECONDS, _drop_old_answers)]:
         works[f"the job {job.name}"] = _on_timer(job, database)
     if service.handlers:
-        health.consumer = Consumer(database, servers, service.handlers, service.gather_ms)
+        health.consumer = Consumer(database, servers, service.handlers, service.hears_within_ms)
         works["the consumer"] = health.consumer.run
     return [asyncio.create_task(health.keep_running(name, work), name=name) for name, work in works.items()]
 

@@ -66,6 +66,33 @@ async def test_facts_about_one_thing_stay_on_one_partition_and_in_order(database
     assert len({record.partition for record in records}) > 1
 
 
+async def test_what_is_said_soon_after_others_waits_and_is_sent_together(
+    database: Database, bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = await bus.created()
+    first, *later = facts(event, 4)
+    waits, over, sleep = asyncio.Event(), asyncio.Event(), asyncio.sleep
+
+    async def until_over(seconds: float) -> None:
+        if seconds == 1.234:
+            waits.set()
+            await over.wait()
+        else:
+            await sleep(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", until_over)
+    relay = Relay(database, bus.servers, within_ms=1234)
+    async with bus.listening(event) as listener, at_work(relay.run()):
+        await say(database, first)
+        await waits.wait()
+        for fact in later:
+            await say(database, fact)
+        assert relay.sent == len(await listener.heard(1)) == 1
+        over.set()
+        records = await listener.heard(4)
+    assert [record.value for record in records] == [fact.model_dump_json().encode() for fact in (first, *later)]
+
+
 async def test_a_relay_that_is_stopped_at_whatever_moment_leaves_no_connection_behind(
     database: Database, bus: Bus
 ) -> None:
