@@ -17,6 +17,7 @@ from services.recommendation.domain.review import Review, Reviewer
 from services.recommendation.handlers.playbooks import PLAYBOOKS
 from services.recommendation.store import proposals, reviews
 from services.recommendation.store.cases import advance
+from services.recommendation.store.proposals import Opening
 from shared.access import Principal
 from shared.contracts.assessment import AssessmentCompleted
 from shared.contracts.intake import Company, Headcount, Industry, Submission
@@ -75,7 +76,7 @@ async def _fill(database: Database, count: int) -> list[UUID]:
                     strength=proposal.strength,
                     commercial_form=proposal.commercial_form,
                 )
-                await proposals.open_case(connection, event, proposal, fact)
+                await proposals.open_cases(connection, [Opening(event, proposal, fact)])
                 if len(ids) % 3:
                     review = Review(
                         version=2,

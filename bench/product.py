@@ -66,7 +66,7 @@ def submitting(database: Database) -> Submit:
             language="en",
             now=datetime.now(UTC),
         )
-        async with database.connection() as connection:
+        async with database.autocommit() as connection:
             await intakes.accept(
                 connection,
                 fact,
@@ -79,7 +79,6 @@ def submitting(database: Database) -> Submit:
                 body_hash=hashlib.sha256(intake_id.bytes).digest(),
                 response=json.dumps({"intake_id": str(intake_id)}),
             )
-        database.committed.set()
         return intake_id
 
     return submit

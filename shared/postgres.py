@@ -53,9 +53,16 @@ class Database:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """One connection without a transaction, for reads and for single statements that commit themselves."""
+        """One connection without a transaction, for reads."""
         async with self.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
             yield connection
+
+    @asynccontextmanager
+    async def autocommit(self) -> AsyncIterator[Connection]:
+        """One connection whose statements commit themselves; wakes the relay when the block ends."""
+        async with self.connection() as connection:
+            yield connection
+        self.committed.set()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:

@@ -1,5 +1,7 @@
 """What assessment hears: submissions to score, and erasures."""
 
+import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from services.assessment import handlers, store
@@ -8,7 +10,7 @@ from shared import erasure, outbox
 from shared.access import on_staff_changed
 from shared.contracts.assessment import AssessmentCompleted
 from shared.contracts.intake import IntakeErased, IntakeSubmitted, StaffChanged
-from shared.kafka import Handlers
+from shared.kafka import Handlers, batched
 from shared.postgres import Connection
 from shared.questionnaire import load
 
@@ -17,21 +19,32 @@ class NoRubric(Exception):
     """No rubric is in force for a questionnaire."""
 
 
-async def on_submitted(connection: Connection, event: IntakeSubmitted) -> None:
-    """Score a revision once; asked again, say the stored answer again."""
-    submission = event.submission
+@batched
+async def on_submitted(connection: Connection, events: Sequence[IntakeSubmitted]) -> None:
+    """Score each revision once; asked again, say the stored answer again."""
     now = datetime.now(UTC)
-    known = await store.known(connection, event.intake_id, submission.revision, submission.questionnaire, now)
-    if known.is_erased:
-        return
-    if known.fact_id is not None:
-        await outbox.say_again(connection, [known.fact_id])
-        return
-    if known.rubric is None:
+    again, scored = [], []
+    for event, known in zip(events, await store.known(connection, events, now), strict=True):
+        if known.fact_id is not None:
+            again.append(known.fact_id)
+        elif not known.is_erased:
+            scored.append(await _score(connection, event, known.rubric, now))
+    if again:
+        await outbox.say_again(connection, again)
+    if scored:
+        await store.add_assessments(connection, scored)
+
+
+async def _score(
+    connection: Connection, event: IntakeSubmitted, rubric_hash: str | None, now: datetime
+) -> AssessmentCompleted:
+    submission = event.submission
+    if rubric_hash is None:
         raise NoRubric(f"No rubric is in force for questionnaire {submission.questionnaire}.")
-    rubric = await handlers.rubric(connection, known.rubric)
+    rubric = await handlers.rubric(connection, rubric_hash)
     assessment = assess(submission.answers, rubric, load(submission.questionnaire))
-    fact = AssessmentCompleted(
+    await asyncio.sleep(0)  # others on the loop have their turn between two of many
+    return AssessmentCompleted(
         intake_id=event.intake_id,
         version=submission.revision,
         time=now,
@@ -39,7 +52,6 @@ async def on_submitted(connection: Connection, event: IntakeSubmitted) -> None:
         assessment=assessment.model_copy(update={"intake_id": event.intake_id, "revision": submission.revision}),
         completed_at=now,
     )
-    await store.add_assessment(connection, fact)
 
 
 async def on_erased(connection: Connection, event: IntakeErased) -> None:

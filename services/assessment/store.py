@@ -1,5 +1,6 @@
 """The SQL of assessment: rubrics and assessments."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,6 +10,7 @@ from services.assessment.domain.activations import Kind, Signed, Step
 from services.assessment.domain.rubric import Rubric
 from services.assessment.domain.shadow import Stored
 from shared.contracts.assessment import AssessmentCompleted, Reason
+from shared.contracts.intake import IntakeSubmitted
 from shared.postgres import Connection
 
 
@@ -21,26 +23,22 @@ class Known:
     rubric: str | None
 
 
-async def known(connection: Connection, intake_id: UUID, revision: int, questionnaire: str, at: datetime) -> Known:
-    """Whether an intake was erased, the fact already said about a revision, and the hash of the rubric in force."""
-    row = await connection.fetchrow(
+async def known(connection: Connection, events: Sequence[IntakeSubmitted], at: datetime) -> list[Known]:
+    """For each: was its intake erased, which fact was said about the revision already, which rubric is in force."""
+    rows = await connection.fetchmany(
         """
         select exists (select from tombstone where intake_id = $1) as is_erased,
             (select fact_id from assessment where intake_id = $1 and revision = $2) as fact_id,
             rubric_in_force($3, $4) as rubric
         """,
-        intake_id,
-        revision,
-        questionnaire,
-        at,
+        [(event.intake_id, event.submission.revision, event.submission.questionnaire, at) for event in events],
     )
-    assert row is not None
-    return Known(row["is_erased"], row["fact_id"], row["rubric"])
+    return [Known(**row) for row in rows]
 
 
-async def add_assessment(connection: Connection, fact: AssessmentCompleted) -> None:
-    """Store an assessment and put its fact in the outbox."""
-    await connection.execute(
+async def add_assessments(connection: Connection, facts: Iterable[AssessmentCompleted]) -> None:
+    """Store assessments and put their facts in the outbox: all of them, or none."""
+    await connection.executemany(
         """
         with kept as (
             insert into assessment (intake_id, revision, fact_id, rubric, assessment, completed_at)
@@ -50,14 +48,19 @@ async def add_assessment(connection: Connection, fact: AssessmentCompleted) -> N
         )
         insert into outbox (fact_id) values ($3)
         """,
-        fact.intake_id,
-        fact.submission.revision,
-        fact.event_id,
-        fact.assessment.rubric.version,
-        fact.model_dump_json(by_alias=True),
-        fact.completed_at,
-        fact.topic,
-        fact.version,
+        [
+            (
+                fact.intake_id,
+                fact.submission.revision,
+                fact.event_id,
+                fact.assessment.rubric.version,
+                fact.model_dump_json(by_alias=True),
+                fact.completed_at,
+                fact.topic,
+                fact.version,
+            )
+            for fact in facts
+        ],
     )
 
 

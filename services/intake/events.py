@@ -1,9 +1,11 @@
 """What intake hears: how submissions scored and what became of them."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from services.intake.domain.mail import Kind, reminder_due
 from services.intake.store import mail, timeline
+from services.intake.store.timeline import Heard
 from shared.contracts.assessment import AssessmentCompleted
 from shared.contracts.recommendation import (
     RecommendationAnswered,
@@ -18,29 +20,35 @@ from shared.contracts.recommendation import (
     RecommendationReplied,
     RecommendationReviewed,
 )
-from shared.kafka import Handlers
+from shared.kafka import Handlers, batched
 from shared.postgres import Connection
 
 STATE_AFTER = {"approve": "approved", "override": "overridden", "return": "returned"}
 STATE_ANSWERED = {"accepted": "accepted", "declined": "declined", "asked": "released"}
 
 
-async def on_completed(connection: Connection, event: AssessmentCompleted) -> None:
-    """Keep the assessment for the status and result pages."""
-    detail = {"revision": event.submission.revision, "verdict": event.assessment.verdict}
-    await timeline.keep_assessment(connection, event, detail)
+@batched
+async def on_completed(connection: Connection, events: Sequence[AssessmentCompleted]) -> None:
+    """Keep the assessments for the status and result pages."""
+    await timeline.keep_assessments(connection, events)
 
 
-async def on_proposed(connection: Connection, event: RecommendationProposed) -> None:
-    """The submission has its answer: a proposal waits for review."""
-    detail = {"revision": event.revision, "model": event.model, "strength": event.strength}
-    await timeline.hear(connection, event, detail, "proposed")
+@batched
+async def on_proposed(connection: Connection, events: Sequence[RecommendationProposed]) -> None:
+    """The submissions have their answer: a proposal waits for review."""
+    await timeline.hear(
+        connection,
+        *(
+            Heard(event, {"revision": event.revision, "model": event.model, "strength": event.strength}, "proposed")
+            for event in events
+        ),
+    )
 
 
 async def on_assigned(connection: Connection, event: RecommendationAssigned) -> None:
     """Somebody has taken the review up."""
     detail = {"revision": event.revision, "assignee": str(event.assignee)}
-    await timeline.hear(connection, event, detail, "in_review", event.assignee)
+    await timeline.hear(connection, Heard(event, detail, "in_review", event.assignee))
 
 
 async def on_reviewed(connection: Connection, event: RecommendationReviewed) -> None:
@@ -52,7 +60,7 @@ async def on_reviewed(connection: Connection, event: RecommendationReviewed) -> 
         "reason_code": event.reason_code,
         "by": str(event.by),
     }
-    await timeline.hear(connection, event, detail, STATE_AFTER[event.decision])
+    await timeline.hear(connection, Heard(event, detail, STATE_AFTER[event.decision]))
 
 
 async def on_released(connection: Connection, event: RecommendationReleased) -> None:
@@ -66,7 +74,7 @@ async def on_released(connection: Connection, event: RecommendationReleased) -> 
         "expires_at": event.expires_at.isoformat(),
         "by": str(event.by),
     }
-    await timeline.hear(connection, event, detail, "released")
+    await timeline.hear(connection, Heard(event, detail, "released"))
     await timeline.keep_document(connection, event, event.document, link_expires_at=event.expires_at)
     link = {"link_id": str(event.link_id), "expires_at": event.expires_at.isoformat()}
     await mail.queue(connection, "document", event.intake_id, event.time, link)
@@ -77,7 +85,7 @@ async def on_released(connection: Connection, event: RecommendationReleased) -> 
 async def on_opened(connection: Connection, event: RecommendationOpened) -> None:
     """The client has read the document."""
     detail = {"revision": event.revision, "document": event.document}
-    await timeline.hear(connection, event, detail, "released")
+    await timeline.hear(connection, Heard(event, detail, "released"))
     await timeline.keep_document(connection, event, event.document, opened_at=event.time)
 
 
@@ -89,7 +97,7 @@ async def on_answered(connection: Connection, event: RecommendationAnswered) -> 
         "answer": event.answer,
         "reason_code": event.reason_code,
     }
-    await timeline.hear(connection, event, detail, STATE_ANSWERED[event.answer])
+    await timeline.hear(connection, Heard(event, detail, STATE_ANSWERED[event.answer]))
     asked_at = event.time if event.answer == "asked" else None
     await timeline.keep_document(connection, event, event.document, opened_at=event.time, asked_at=asked_at)
 
@@ -126,7 +134,7 @@ async def on_call_booked(connection: Connection, event: RecommendationCallBooked
 
 async def on_expired(connection: Connection, event: RecommendationExpired) -> None:
     """The client's link ran out without a last word."""
-    await timeline.hear(connection, event, {"revision": event.revision, "document": event.document}, "expired")
+    await timeline.hear(connection, Heard(event, {"revision": event.revision, "document": event.document}, "expired"))
 
 
 async def on_link_closed(connection: Connection, event: RecommendationLinkClosed) -> None:

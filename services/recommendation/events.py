@@ -1,5 +1,6 @@
 """What recommendation hears: assessments to draw a proposal from, withdrawals and erasures."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from services.recommendation.domain.proposal import Proposal, propose
@@ -7,23 +8,33 @@ from services.recommendation.domain.review import arriving
 from services.recommendation.handlers import booking
 from services.recommendation.handlers.playbooks import PLAYBOOKS
 from services.recommendation.store import calls, documents, lines, outcomes, proposals
+from services.recommendation.store.proposals import Opening
 from shared import audit, erasure, outbox
 from shared.access import on_staff_changed
 from shared.contracts.assessment import AssessmentCompleted
 from shared.contracts.intake import IntakeErased, IntakeWithdrawn, StaffChanged
 from shared.contracts.recommendation import RecommendationProposed
-from shared.kafka import Handlers
+from shared.kafka import Handlers, batched
 from shared.postgres import Connection
 from shared.questionnaire import load
 
 
-async def on_completed(connection: Connection, event: AssessmentCompleted) -> None:
+@batched
+async def on_completed(connection: Connection, events: Sequence[AssessmentCompleted]) -> None:
     """Propose once for each revision; asked again, say again what was said about the intake."""
+    now = datetime.now(UTC)
+    first = [_opening(event, now) for event in events]
+    opened = await proposals.open_cases(connection, first)
+    for event, proposal, fact in first:
+        if (fact.intake_id, fact.revision) not in opened:
+            async with connection.transaction():
+                await _propose_again(connection, event, proposal)
+
+
+def _opening(event: AssessmentCompleted, now: datetime) -> Opening:
     questionnaire = event.submission.questionnaire
     proposal = propose(event.assessment, PLAYBOOKS[questionnaire], load(questionnaire))
-    first = _proposed(event, proposal, 1, datetime.now(UTC))
-    if not await proposals.open_case(connection, event, proposal, first):
-        await _propose_again(connection, event, proposal)
+    return Opening(event, proposal, _proposed(event, proposal, 1, now))
 
 
 async def _propose_again(connection: Connection, event: AssessmentCompleted, proposal: Proposal) -> None:

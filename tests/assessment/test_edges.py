@@ -13,6 +13,7 @@ from services.assessment.app import service
 from services.assessment.domain.activations import Step
 from shared.contracts.assessment import AssessmentCompleted
 from shared.contracts.intake import Answer, Company, IntakeErased, IntakeSubmitted, Role, Submission
+from shared.kafka import hand_over
 from shared.postgres import Database
 from shared.questionnaire import PUBLISHED
 from shared.service import Settings, build
@@ -52,7 +53,7 @@ def submitted(intake_id: UUID, revision: int = 1) -> IntakeSubmitted:
 async def hear(database: Database, *heard: IntakeSubmitted | IntakeErased) -> None:
     async with database.transaction() as connection:
         for event in heard:
-            await events.HANDLERS[type(event)](connection, event)
+            await hand_over(connection, events.HANDLERS, [event])
 
 
 async def said(database: Database) -> list[AssessmentCompleted]:
@@ -69,6 +70,16 @@ async def test_a_submission_is_scored_once_and_said_again_when_asked_again(datab
     assert first.assessment.verdict == "execution"
     assert (first.assessment.intake_id, first.assessment.revision) == (fact.intake_id, 1)
     assert first.submission == fact.submission
+
+
+async def test_many_at_once_are_scored_or_said_again_each_as_it_stands(database: Database) -> None:
+    known, erased, *new = (submitted(uuid4()) for _ in range(5))
+    await hear(database, known, IntakeErased(intake_id=erased.intake_id, version=2, time=NOW))
+    async with database.autocommit() as connection:
+        await hand_over(connection, events.HANDLERS, [known, new[0], erased, *new[1:]])
+    facts = await said(database)
+    assert [fact.intake_id for fact in facts] == [event.intake_id for event in (known, known, *new)]
+    assert facts[0] == facts[1]
 
 
 async def test_each_revision_is_scored_and_the_highest_is_read(database: Database, owner: httpx2.AsyncClient) -> None:

@@ -126,7 +126,7 @@ async def score(database: Database, intake_id: UUID) -> None:
             assessment=assess(submission.answers, rubric, questionnaire),
             completed_at=datetime.now(UTC),
         )
-        await events.on_completed(connection, completed)
+        await events.on_completed(connection, [completed])
 
 
 async def sent(client: AsyncClient, answers: dict[str, str]) -> str:

@@ -26,6 +26,7 @@ from shared.contracts.recommendation import (
     RecommendationReplied,
     RecommendationReviewed,
 )
+from shared.kafka import hand_over
 from shared.postgres import Database
 from shared.questionnaire import load
 from tests.assessment.published import assessed
@@ -71,7 +72,7 @@ async def accept(database: Database) -> IntakeSubmitted:
 async def hear(database: Database, *heard: IntakeEvent) -> intakes.IntakeStatus:
     async with database.transaction() as connection:
         for event in heard:
-            await events.HANDLERS[type(event)](connection, event)
+            await hand_over(connection, events.HANDLERS, [event])
         found = await intakes.status(connection, heard[0].intake_id)
     assert found is not None
     return found
@@ -258,7 +259,7 @@ async def test_a_proposal_for_an_earlier_revision_does_not_answer_the_current_on
 
 async def test_news_of_an_unheard_intake_is_left_aside(database: Database) -> None:
     async with database.transaction() as connection:
-        await events.on_proposed(connection, proposed(uuid4()))
+        await events.on_proposed(connection, [proposed(uuid4())])
         assert await connection.fetchval("select count(*) from timeline") == 0
 
 

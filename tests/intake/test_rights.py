@@ -30,7 +30,7 @@ async def test_a_prospect_sees_and_gets_all_that_is_held_and_nothing_that_no_per
             strength="clear",
             commercial_form="monthly_team",
         )
-        await events.on_proposed(connection, proposed)
+        await events.on_proposed(connection, [proposed])
         await connection.execute("update mail set state = 'sent', sent_at = now()")
         note = "insert into note (intake_id, author, text, at) values ($1, $1, 'Rang twice.', now())"
         await connection.execute(note, id_of(draft))

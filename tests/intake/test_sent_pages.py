@@ -380,7 +380,7 @@ async def test_the_status_page_names_who_reads_the_answers_and_what_came_of_it(
         proposed = RecommendationProposed(
             **about, version=1, model="dedicated_team", strength="clear", commercial_form="monthly_team"
         )
-        await events.on_proposed(connection, proposed)
+        await events.on_proposed(connection, [proposed])
         shown.append(text_of(await client.get(f"{draft}/status")))
         await events.on_assigned(connection, RecommendationAssigned(**about, version=2, assignee=STAFF, by=STAFF))
         shown.append(text_of(await client.get(f"{draft}/status")))

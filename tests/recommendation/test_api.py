@@ -13,6 +13,7 @@ from services.recommendation.store import queue
 from shared.contracts.assessment import AssessmentCompleted
 from shared.contracts.base import Event
 from shared.contracts.intake import IntakeErased, IntakeWithdrawn, Role
+from shared.kafka import hand_over
 from shared.postgres import Database
 from tests.assessment.archetypes import (
     DEADLINE_MIGRATION,
@@ -30,7 +31,7 @@ WHY = {"reason_code": "client_choice", "note": "They want one more project."}
 async def hear(database: Database, *events: Event) -> None:
     async with database.transaction() as connection:
         for event in events:
-            await HANDLERS[type(event)](connection, event)
+            await hand_over(connection, HANDLERS, [event])
 
 
 @pytest.fixture

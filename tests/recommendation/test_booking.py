@@ -19,6 +19,7 @@ from services.recommendation.events import HANDLERS
 from services.recommendation.store import calls
 from shared.contracts.intake import IntakeErased, IntakeWithdrawn
 from shared.contracts.recommendation import RecommendationCallBooked
+from shared.kafka import hand_over
 from shared.postgres import Database
 from tests.assessment.archetypes import SAAS_SCALE_UP
 from tests.recommendation.test_documents_pages import as_read
@@ -260,7 +261,7 @@ async def test_withdrawal_cancels_the_call_once_and_gives_the_time_back(
     withdrawn = IntakeWithdrawn(intake_id=intake_id, version=9, time=datetime.now(UTC))
     for _ in range(2):
         async with database.transaction() as connection:
-            await HANDLERS[IntakeWithdrawn](connection, withdrawn)
+            await hand_over(connection, HANDLERS, [withdrawn])
     told = await said(database, intake_id)
     assert [(one.status, one.sequence, one.by) for one in told] == [("booked", 0, None), ("cancelled", 1, None)]
     _, other = await case(database, anna)
@@ -276,7 +277,7 @@ async def test_erasure_takes_who_was_to_be_called_and_gives_the_time_back(
     await client.post(f"{link}/call", data=booking(first))
     async with database.transaction() as connection:
         gone = IntakeErased(intake_id=intake_id, version=9, time=datetime.now(UTC))
-        await HANDLERS[IntakeErased](connection, gone)
+        await hand_over(connection, HANDLERS, [gone])
         (call,) = await calls.of_case(connection, intake_id)
     assert (call.name, call.note, call.status) == (None, None, "cancelled")
     assert (await client.get(f"{link}/call.ics")).status_code == 410

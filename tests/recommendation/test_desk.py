@@ -44,9 +44,9 @@ from services.recommendation.domain.review import (
 from services.recommendation.events import HANDLERS
 from services.recommendation.store import queue
 from shared.access import on_staff_changed
-from shared.contracts.assessment import AssessmentCompleted
 from shared.contracts.intake import IntakeErased, StaffChanged
 from shared.contracts.recommendation import RecommendationAssigned, RecommendationReviewed
+from shared.kafka import hand_over
 from shared.postgres import Database
 from shared.promise import answer_due
 from shared.questionnaire import PUBLISHED
@@ -234,7 +234,7 @@ async def vetoed(database: Database) -> str:
     heard = completed(RULED_OUT)
     by_sol = heard.model_copy(update={"submission": heard.submission.model_copy(update={"author": SOL.id})})
     async with database.transaction() as connection:
-        await HANDLERS[AssessmentCompleted](connection, by_sol)
+        await hand_over(connection, HANDLERS, [by_sol])
         for one, roles in ((ANNA, "account_manager"), (BORIS, "account_manager"), (SOL, "sales")):
             known = StaffChanged(staff_id=one.id, version=1, time=NOW, name=one.name, roles=(roles,), active=True)
             await on_staff_changed(connection, known)
@@ -313,7 +313,7 @@ async def test_a_case_goes_to_the_deputy_of_who_is_away_and_says_so(
     assert "You look after the reviews of Anna Berg" in (await boris.get("/reviews/")).text
     async with database.transaction() as connection:
         intake_id = UUID(vetoed.rsplit("/", 1)[1])
-        await HANDLERS[IntakeErased](connection, IntakeErased(intake_id=intake_id, version=9, time=NOW))
+        await hand_over(connection, HANDLERS, [IntakeErased(intake_id=intake_id, version=9, time=NOW)])
         assert await connection.fetchval("select count(*) from assignment where reason is not null") == 0
 
 
@@ -365,7 +365,7 @@ async def test_the_queue_is_searched_filtered_and_walked_in_the_order_in_which_i
     heard = [completed(SAAS_SCALE_UP, company=NORDWIND.model_copy(update={"name": name})) for name in names]
     async with database.transaction() as connection:
         for one in heard:
-            await HANDLERS[AssessmentCompleted](connection, one)
+            await hand_over(connection, HANDLERS, [one])
     client = sign_in("account_manager")
     first, second, third = (str(one.intake_id) for one in heard)
 

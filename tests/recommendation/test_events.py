@@ -17,6 +17,7 @@ from shared import erasure
 from shared.contracts.base import Event
 from shared.contracts.intake import Company, IntakeErased, IntakeWithdrawn
 from shared.contracts.recommendation import RecommendationProposed
+from shared.kafka import hand_over
 from shared.postgres import Connection, Database
 from tests.assessment.archetypes import DEADLINE_MIGRATION, SAAS_SCALE_UP
 from tests.recommendation.situations import NOW, completed
@@ -33,7 +34,7 @@ async def database(connect: Callable[[str], Awaitable[Database]]) -> Database:
 async def hear(database: Database, *events: Event) -> None:
     async with database.transaction() as connection:
         for event in events:
-            await HANDLERS[type(event)](connection, event)
+            await hand_over(connection, HANDLERS, [event])
 
 
 async def decide(database: Database, intake_id: UUID, **request: Any) -> None:
@@ -81,8 +82,21 @@ async def test_a_new_proposal_costs_one_statement(database: Database) -> None:
     statements: list[object] = []
     async with database.transaction() as connection:
         with connection.query_logger(statements.append):
-            await HANDLERS[type(event := completed(SAAS_SCALE_UP))](connection, event)
+            await hand_over(connection, HANDLERS, [completed(SAAS_SCALE_UP)])
     assert len(statements) == 1
+
+
+async def test_many_at_once_are_proposed_each_as_its_intake_stands(database: Database) -> None:
+    known, new = completed(SAAS_SCALE_UP), completed(SAAS_SCALE_UP)
+    await hear(database, known)
+    changed = completed(DEADLINE_MIGRATION, intake_id=new.intake_id, revision=2)
+    async with database.autocommit() as connection:
+        await hand_over(connection, HANDLERS, [new, known, changed])
+    file = await found(database, new.intake_id)
+    assert (file.revision, file.version, file.model) == (2, 2, "project_based")
+    assert (await found(database, known.intake_id)).version == 1
+    proposed = "recommendation.proposed.v1"
+    assert await said(database, "outbox") == [(proposed, version) for version in (1, 1, 1, 2)]
 
 
 async def test_an_assessment_heard_again_changes_nothing_and_says_all_again(database: Database) -> None:

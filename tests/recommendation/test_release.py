@@ -48,6 +48,7 @@ from shared import access
 from shared.contracts.base import Event
 from shared.contracts.intake import IntakeErased, IntakeWithdrawn
 from shared.contracts.recommendation import ClientAnswer, Decision, DeclineReason, Model, ProposalState
+from shared.kafka import hand_over
 from shared.postgres import Connection, Database
 from shared.questionnaire import PUBLISHED
 from shared.service import Settings
@@ -221,7 +222,7 @@ def test_an_answer_that_lacks_something_is_asked_for_it(request_: AnswerRequest,
 async def hear(database: Database, *events: Event) -> None:
     async with database.transaction() as connection:
         for event in events:
-            await HANDLERS[type(event)](connection, event)
+            await hand_over(connection, HANDLERS, [event])
 
 
 async def approved(database: Database, client: httpx2.AsyncClient, levels: dict[str, str] = SAAS_SCALE_UP) -> UUID:

@@ -7,6 +7,7 @@ from playwright.async_api import Browser, BrowserContext
 from services.recommendation.events import HANDLERS
 from shared.access import COOKIE
 from shared.contracts.assessment import AssessmentCompleted
+from shared.kafka import hand_over
 from shared.postgres import Database
 from tests.assessment.archetypes import SAAS_SCALE_UP
 from tests.recommendation.conftest import SignIn
@@ -22,7 +23,7 @@ async def event(database: Database) -> AssessmentCompleted:
     event = completed(SAAS_SCALE_UP | {"priority_owner": "nobody"})
     async with database.transaction() as connection:
         for one in (event, *map(completed, TYPICAL.values())):
-            await HANDLERS[AssessmentCompleted](connection, one)
+            await hand_over(connection, HANDLERS, [one])
     return event
 
 
@@ -40,7 +41,7 @@ async def test_the_queue_and_a_case_are_accessible_and_fit_their_window(
     explained = [other.intake_id for other in others]
     async with database.transaction() as connection:
         for other in others:
-            await HANDLERS[AssessmentCompleted](connection, other)
+            await hand_over(connection, HANDLERS, [other])
     await sign_in("account_manager").post(f"/reviews/{explained[-1]}/approve", data={"version": 1})
     for width, scheme in WINDOWS:
         context = await chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
@@ -147,7 +148,7 @@ async def test_a_veto_is_overridden_by_two_on_pages_that_anybody_can_read(
 ) -> None:
     vetoed = completed(SAAS_SCALE_UP | {"price_rule": "mandatory", "funding": "yearly_reviewed"})
     async with database.transaction() as connection:
-        await HANDLERS[AssessmentCompleted](connection, vetoed)
+        await hand_over(connection, HANDLERS, [vetoed])
     pages = []
     for name, width in (("Anna Berg", 1440), ("Boris Vidal", 390)):
         context = await chromium.new_context(

@@ -14,6 +14,7 @@ from services.recommendation.store import cases, queue
 from shared.contracts.assessment import AssessmentCompleted
 from shared.contracts.base import Event
 from shared.contracts.intake import IntakeErased, IntakeWithdrawn
+from shared.kafka import hand_over
 from shared.postgres import Database
 from tests.assessment.archetypes import (
     DEADLINE_MIGRATION,
@@ -31,7 +32,7 @@ WHY = {"reason_code": "client_choice", "override_note": "They want one more proj
 async def hear(database: Database, *events: Event) -> None:
     async with database.transaction() as connection:
         for event in events:
-            await HANDLERS[type(event)](connection, event)
+            await hand_over(connection, HANDLERS, [event])
 
 
 @pytest.fixture

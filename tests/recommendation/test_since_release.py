@@ -17,6 +17,7 @@ from services.recommendation.store import outcomes
 from shared import audit
 from shared.contracts.intake import IntakeErased
 from shared.contracts.recommendation import ProposalState
+from shared.kafka import hand_over
 from shared.postgres import Database
 from shared.questionnaire import PUBLISHED
 from tests.recommendation.conftest import SignIn
@@ -145,7 +146,7 @@ async def test_a_question_is_replied_to_and_the_words_stay_here(
     assert "Make a new one, then reply." in late.text
     assert "One more word." in late.text
     async with database.transaction() as connection:
-        await HANDLERS[IntakeErased](connection, IntakeErased(intake_id=intake_id, version=9, time=NOW))
+        await hand_over(connection, HANDLERS, [IntakeErased(intake_id=intake_id, version=9, time=NOW)])
         assert await connection.fetchval("select note from document_reply") is None
     assert "March" not in (await anna.get(f"{place}/client")).text
 
@@ -222,7 +223,7 @@ async def test_what_became_of_a_case_is_noted_once_for_each_key_and_said_without
     shown = as_read(await anna.get(f"/reviews/{intake_id}/client"))
     assert shown.index("It was re-scoped:") < shown.index("It was signed:")
     async with database.transaction() as connection:
-        await HANDLERS[IntakeErased](connection, IntakeErased(intake_id=intake_id, version=9, time=NOW))
+        await hand_over(connection, HANDLERS, [IntakeErased(intake_id=intake_id, version=9, time=NOW)])
         notes = await connection.fetch("select outcome, note from outcome order by version")
     assert [(row["outcome"], row["note"]) for row in notes] == [("signed", None), ("rescoped", None)]
 

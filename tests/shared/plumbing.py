@@ -14,6 +14,7 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from shared.contracts.base import Event
 from shared.kafka import ensure_topics
+from shared.kafka.dead_letters import Arrival
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 PATIENCE_SECONDS = 40
@@ -24,6 +25,8 @@ Streams: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 class Noted(Event):
     """A fact that only tests say."""
+
+    topic: ClassVar[str] = "test.noted.v1"
 
     subject: UUID
     text: str = ""
@@ -37,6 +40,12 @@ def record_of(event: Event, **changed: bytes | None) -> Record:
     """A fact as a record, with some of its headers changed."""
     headers = {"ce_id": str(event.event_id).encode(), "ce_type": event.topic.encode(), **changed}
     return str(event.aggregate_id).encode(), event.model_dump_json().encode(), list(headers.items())
+
+
+def arrival_of(event: Event, offset: int = 7, **changed: bytes | None) -> Arrival:
+    """A fact as Kafka delivers it, with some of its headers changed."""
+    key, value, headers = record_of(event, **changed)
+    return Arrival(event.topic, 0, offset, key, {name: (text or b"").decode() for name, text in headers}, value)
 
 
 async def until(condition: Callable[[], bool | Awaitable[bool]]) -> None:

@@ -6,7 +6,7 @@ from shared.contracts.intake import IntakeErased
 from shared.kafka import Handlers, consumer, dead_letters
 from shared.kafka.dead_letters import Arrival
 from shared.postgres import Connection, Database
-from tests.shared.plumbing import NOW, record_of
+from tests.shared.plumbing import NOW, arrival_of
 
 
 class Kept(IntakeEvent):
@@ -27,10 +27,9 @@ def fact(intake_id: UUID, company: str = "Canary") -> Kept:
 
 
 def arrival(event: Kept, *, is_readable: bool = True) -> Arrival:
-    key, value, headers = record_of(event)
     if not is_readable:
-        return Arrival(event.topic, 0, 2, b"\xff", {}, value)
-    return Arrival(event.topic, 0, 1, key, {name: (text or b"").decode() for name, text in headers}, value)
+        return Arrival(event.topic, 0, 2, b"\xff", {}, event.model_dump_json().encode())
+    return arrival_of(event)
 
 
 async def leave_traces(database: Database, intake_id: UUID, company: str) -> None:
@@ -118,5 +117,5 @@ async def test_what_arrives_late_about_an_erased_intake_is_not_kept_as_a_dead_le
     unreadable = Arrival(late.topic, 0, 3, late.key, {}, late.value)
     async with database.transaction() as connection:
         await dead_letters.bury(connection, late, "handler", "ValueError")
-        await consumer.handle(connection, unreadable, HANDLERS)
+        await consumer.handle(connection, [unreadable], HANDLERS)
     assert await tables_with(database, "Canary") == set()

@@ -1,6 +1,7 @@
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import ClassVar
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -8,12 +9,16 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from shared.kafka import Consumer, consumer, dead_letters, ensure_topics
+from shared.kafka import Consumer, batched, consumer, dead_letters, ensure_topics
 from shared.kafka.consumer import MAX_VALUE_BYTES
 from shared.kafka.dead_letters import Arrival
 from shared.kafka.topics import SETTINGS, TopicRefused
 from shared.postgres import Connection, Database
-from tests.shared.plumbing import NOW, Bus, Noted, Proxy, Record, at_work, record_of, until
+from tests.shared.plumbing import NOW, Bus, Noted, Proxy, Record, arrival_of, at_work, record_of, until
+
+
+class Other(Noted):
+    topic: ClassVar[str] = "test.other.v1"
 
 
 async def note(connection: Connection, event: Noted) -> None:
@@ -153,6 +158,57 @@ async def test_a_handlers_mistake_costs_only_the_event_that_shows_it(database: D
     assert {(letter.reason, letter.detail, letter.attempts) for letter in letters} == {
         ("handler", "DivisionByZeroError", 1)
     }
+
+
+async def test_a_batched_handler_takes_all_of_its_kind_at_once_and_each_fact_once(database: Database) -> None:
+    said, other = facts(Noted, (str(number) for number in range(20))), facts(Other, ["another kind"])
+    batches: list[list[str]] = []
+
+    @batched
+    async def take(_: Connection, events: Sequence[Noted]) -> None:
+        batches.append([fact.text for fact in events])
+
+    async with database.transaction() as connection:
+        arrivals = [arrival_of(fact) for fact in (*said[:10], *other, *said)]
+        await consumer.handle(connection, arrivals, {Noted: take, Other: note})
+    assert batches == [[fact.text for fact in said]]
+    assert await heard(database) == ["another kind"]
+
+
+async def test_a_mistake_in_a_batched_handler_costs_only_the_event_that_shows_it(database: Database, bus: Bus) -> None:
+    event = await bus.created()
+    said = facts(event, (str(number) for number in range(20)))
+
+    @batched
+    async def mistaken(connection: Connection, events: Sequence[Noted]) -> None:
+        await connection.executemany(
+            "insert into heard (event_id, subject, text) select $1, $2, $3 where 1 / $4::int = 1",
+            [(fact.event_id, fact.subject, fact.text, fact.text not in ("7", "13")) for fact in events],
+        )
+
+    await bus.say(*said)
+    async with at_work(Consumer(database, bus.servers, {event: mistaken}).run()):
+        await until(lambda: has_committed(bus, database, event, len(said)))
+    assert await heard(database) == [fact.text for fact in said if fact.text not in ("7", "13")]
+    letters = await buried(database)
+    assert [letter.arrival.event_id for letter in letters] == [said[7].event_id, said[13].event_id]
+
+
+async def test_only_what_batched_handlers_take_alone_is_not_one_transaction(database: Database, bus: Bus) -> None:
+    seen: list[bool] = []
+
+    @batched
+    async def take(connection: Connection, _: Sequence[Noted]) -> None:
+        seen.append(connection.is_in_transaction())
+
+    async def take_each(connection: Connection, _: Noted) -> None:
+        seen.append(connection.is_in_transaction())
+
+    receiver = Consumer(database, bus.servers, {Noted: take, Other: take_each})
+    ours, theirs = (arrival_of(event(subject=uuid4(), version=1, time=NOW)) for event in (Noted, Other))
+    for arrivals in ([ours], [theirs], [ours, theirs]):
+        await receiver._apply(arrivals)
+    assert seen == [False, True, True, True]
 
 
 async def terminated(connection: Connection) -> None:

@@ -145,6 +145,17 @@ async def test_a_transaction_that_fails_leaves_nothing_and_wakes_nobody(database
     assert database.committed.is_set()
 
 
+async def test_statements_that_commit_themselves_stay_whatever_follows_and_wake_the_relay(database: Database) -> None:
+    with suppress(ZeroDivisionError):
+        async with database.autocommit() as connection:
+            await connection.execute("insert into heard (text) values ('stays')")
+            raise ZeroDivisionError
+    async with database.autocommit() as connection:
+        assert await connection.fetchval("select count(*) from heard") == 1
+        assert not database.committed.is_set()
+    assert database.committed.is_set()
+
+
 async def test_json_columns_take_and_give_objects(database: Database) -> None:
     content = {"answers": ["a", None, 1.5], "name": "Łódź"}
     async with database.connection() as connection:

@@ -1,8 +1,9 @@
 """What happened to an intake, and how what was heard has moved it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from shared.contracts.assessment import AssessmentCompleted
@@ -58,9 +59,9 @@ async def note(connection: Connection, event: IntakeEvent, detail: dict[str, Any
     await connection.execute(_NOTED, *_noted(event, detail))
 
 
-async def keep_assessment(connection: Connection, event: AssessmentCompleted, detail: dict[str, Any]) -> None:
-    """Note an assessment once and show it if it is of the current revision."""
-    await connection.execute(
+async def keep_assessments(connection: Connection, events: Iterable[AssessmentCompleted]) -> None:
+    """Note each assessment once and show it if it is of its intake's current revision."""
+    await connection.executemany(
         f"""
         with noted as ({_NOTED} returning true)
         update intake set assessment = $7::text::jsonb,
@@ -68,21 +69,29 @@ async def keep_assessment(connection: Connection, event: AssessmentCompleted, de
             state_since = case when state = 'submitted' then $4 else state_since end
         where id = $2 and revision = $6 and state not in ('withdrawn', 'erased') and exists (select from noted)
         """,  # noqa: S608 - the statement within is a literal
-        *_noted(event, detail),
-        event.submission.revision,
-        event.assessment.model_dump_json(by_alias=True),
+        [
+            (
+                *_noted(event, {"revision": event.submission.revision, "verdict": event.assessment.verdict}),
+                event.submission.revision,
+                event.assessment.model_dump_json(by_alias=True),
+            )
+            for event in events
+        ],
     )
 
 
-async def hear(
-    connection: Connection,
-    event: RecommendationEvent,
-    detail: dict[str, Any],
-    state: str,
-    assignee: UUID | None = None,
-) -> None:
-    """Note an event once; a newer one about the current revision answers the submission and gives it its state."""
-    await connection.execute(
+class Heard(NamedTuple):
+    """An event with what its timeline shows of it, the state it gives, and whose hands it puts the case into."""
+
+    event: RecommendationEvent
+    detail: dict[str, Any]
+    state: str
+    assignee: UUID | None = None
+
+
+async def hear(connection: Connection, *heard: Heard) -> None:
+    """Note each event once; a newer one about the current revision answers the submission and gives it its state."""
+    await connection.executemany(
         f"""
         with noted as ({_NOTED} returning true)
         update intake set heard_version = $7, assignee = coalesce($9, assignee), ask_again_at = null, asked_again = 0,
@@ -90,11 +99,10 @@ async def hear(
             state_since = case when state in ('withdrawn', 'erased', $8) then state_since else $4 end
         where id = $2 and revision = $6 and heard_version < $7 and exists (select from noted)
         """,  # noqa: S608 - the statement within is a literal
-        *_noted(event, detail),
-        event.revision,
-        event.version,
-        state,
-        assignee,
+        [
+            (*_noted(event, detail), event.revision, event.version, state, assignee)
+            for event, detail, state, assignee in heard
+        ],
     )
 
 

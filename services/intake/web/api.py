@@ -70,7 +70,7 @@ async def submit(request: Request, caller: Sales) -> Response:
     )
     answer = json.dumps({"intake_id": str(intake_id), "revision": 1, "status_url": f"/api/intake/intakes/{intake_id}"})
     key, route = idempotency_key(request), request.url.path
-    async with database.connection() as connection:
+    async with database.autocommit() as connection:
         accepted = await intakes.accept(
             connection,
             fact,
@@ -88,7 +88,6 @@ async def submit(request: Request, caller: Sales) -> Response:
             if earlier is None:
                 raise Problem(503, "Busy at this moment", "The first request with this key has not ended. Try again.")
             return earlier
-    database.committed.set()
     return Response(answer, 202, media_type="application/json")
 
 

@@ -1,7 +1,9 @@
 """What arrives for an intake: proposals by revision, withdrawal and erasure."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from services.recommendation.domain.proposal import Proposal
@@ -20,16 +22,25 @@ class Standing:
     is_erased: bool
 
 
-async def open_case(
-    connection: Connection, event: AssessmentCompleted, proposal: Proposal, fact: RecommendationProposed
-) -> bool:
-    """Open the case of a new intake with its first proposal and the fact of it; False where the intake is known."""
-    opened: bool | None = await connection.fetchval(
+class Opening(NamedTuple):
+    """The assessment that may open a case, the proposal drawn from it, and the fact that is said then."""
+
+    event: AssessmentCompleted
+    proposal: Proposal
+    fact: RecommendationProposed
+
+
+async def open_cases(connection: Connection, openings: Iterable[Opening]) -> set[tuple[UUID, int]]:
+    """Open the cases of new intakes, each with its first proposal and the fact of it: all of them, or none.
+
+    Returns intake and revision of those opened; the intakes of the others are known.
+    """
+    opened = await connection.fetchmany(
         """
         with opened as (
             insert into review_case (intake_id, version, revision)
             select $1, $2, $3 where not exists (select from tombstone where intake_id = $1)
-            on conflict do nothing returning true as is_new
+            on conflict do nothing returning intake_id, revision
         ), proposed as (
             insert into proposal (intake_id, revision, state, model, strength, commercial_form, proposal, assessment,
                 company, questionnaire, channel, submitted_at, author, proposed_at)
@@ -41,18 +52,23 @@ async def open_case(
         ), waiting as (
             insert into outbox (fact_id) select $15 from opened
         )
-        select is_new from opened
+        select intake_id, revision from opened
         """,
-        event.intake_id,
-        fact.version,
-        fact.revision,
-        *_contents(event, proposal),
-        fact.time,
-        fact.event_id,
-        fact.topic,
-        fact.model_dump_json(by_alias=True),
+        [
+            (
+                fact.intake_id,
+                fact.version,
+                fact.revision,
+                *_contents(event, proposal),
+                fact.time,
+                fact.event_id,
+                fact.topic,
+                fact.model_dump_json(by_alias=True),
+            )
+            for event, proposal, fact in openings
+        ],
     )
-    return bool(opened)
+    return {(row["intake_id"], row["revision"]) for row in opened}
 
 
 async def add(
