@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from services.assessment import handlers, store
+from services.assessment.domain.rubric import Rubric
 from services.assessment.domain.scoring import assess
 from shared import erasure, outbox
 from shared.access import on_staff_changed
@@ -21,29 +22,47 @@ class NoRubric(Exception):
 
 @batched
 async def on_submitted(connection: Connection, events: Sequence[IntakeSubmitted]) -> None:
-    """Score each revision once; asked again, say the stored answer again."""
-    now = datetime.now(UTC)
-    again, scored = [], []
-    for event, known in zip(events, await store.known(connection, events, now), strict=True):
-        if known.fact_id is not None:
-            again.append(known.fact_id)
-        elif not known.is_erased:
-            scored.append(await _score(connection, event, known.rubric, now))
-    if again:
-        await outbox.say_again(connection, again)
-    if scored:
-        await store.add_assessments(connection, scored)
+    """Score each revision once, under the rubric in force; asked again, say the stored answer again.
+
+    One that comes alone is nearly always new: it is scored under the rubric of the last one, and stored if that holds.
+    """
+    if len(events) == 1:
+        (event,) = events
+        events = await _score_and_store(connection, [(event, handlers.last_rubric(event.submission.questionnaire))])
+    while events:
+        again, new = [], []
+        for event, known in zip(events, await store.known(connection, events, datetime.now(UTC)), strict=True):
+            if known.fact_id is not None:
+                again.append(known.fact_id)
+            elif not known.is_erased:
+                new.append((event, await _rubric(connection, event, known.rubric)))
+        if again:
+            await outbox.say_again(connection, again)
+        events = await _score_and_store(connection, new)
 
 
-async def _score(
-    connection: Connection, event: IntakeSubmitted, rubric_hash: str | None, now: datetime
-) -> AssessmentCompleted:
-    submission = event.submission
+async def _score_and_store(
+    connection: Connection, new: Sequence[tuple[IntakeSubmitted, Rubric | None]]
+) -> list[IntakeSubmitted]:
+    """Score events and store what still is new and under the rubric in force; returns the others."""
+    scored = []
+    for event, rubric in new:
+        if rubric is not None:
+            scored.append(_score(event, rubric))
+            await asyncio.sleep(0)  # others on the loop have their turn between two of many
+    stored = await store.add_assessments(connection, scored) if scored else set()
+    return [event for event, _ in new if (event.intake_id, event.submission.revision) not in stored]
+
+
+async def _rubric(connection: Connection, event: IntakeSubmitted, rubric_hash: str | None) -> Rubric:
     if rubric_hash is None:
-        raise NoRubric(f"No rubric is in force for questionnaire {submission.questionnaire}.")
-    rubric = await handlers.rubric(connection, rubric_hash)
+        raise NoRubric(f"No rubric is in force for questionnaire {event.submission.questionnaire}.")
+    return await handlers.rubric(connection, rubric_hash)
+
+
+def _score(event: IntakeSubmitted, rubric: Rubric) -> AssessmentCompleted:
+    submission, now = event.submission, datetime.now(UTC)
     assessment = assess(submission.answers, rubric, load(submission.questionnaire))
-    await asyncio.sleep(0)  # others on the loop have their turn between two of many
     return AssessmentCompleted(
         intake_id=event.intake_id,
         version=submission.revision,

@@ -20,6 +20,7 @@ from shared.postgres import Connection, Database
 from shared.questionnaire import Questionnaire, load
 
 _parsed: dict[str, Rubric] = {}
+_last: dict[str, Rubric] = {}
 
 
 async def rubric(connection: Connection, rubric_hash: str) -> Rubric:
@@ -27,7 +28,14 @@ async def rubric(connection: Connection, rubric_hash: str) -> Rubric:
     if rubric_hash not in _parsed:
         questionnaire, content = await store.rubric_text(connection, rubric_hash)
         _parsed[rubric_hash] = await asyncio.to_thread(_ready, content, load(questionnaire))
-    return _parsed[rubric_hash]
+    found = _parsed[rubric_hash]
+    _last[found.questionnaire] = found
+    return found
+
+
+def last_rubric(questionnaire: str) -> Rubric | None:
+    """The rubric that was last asked for; most likely, but not surely, still the one in force."""
+    return _last.get(questionnaire)
 
 
 def _ready(content: str, questionnaire: Questionnaire) -> Rubric:

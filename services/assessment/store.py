@@ -36,17 +36,25 @@ async def known(connection: Connection, events: Sequence[IntakeSubmitted], at: d
     return [Known(**row) for row in rows]
 
 
-async def add_assessments(connection: Connection, facts: Iterable[AssessmentCompleted]) -> None:
-    """Store assessments and put their facts in the outbox: all of them, or none."""
-    await connection.executemany(
+async def add_assessments(connection: Connection, facts: Iterable[AssessmentCompleted]) -> set[tuple[UUID, int]]:
+    """Store assessments and put their facts in the outbox, or nothing at all where that fails.
+
+    Left out are revisions that have one, intakes that were erased, and what was scored under a rubric that is not in
+    force at that moment. Returns intake and revision of the others.
+    """
+    stored = await connection.fetchmany(
         """
         with kept as (
             insert into assessment (intake_id, revision, fact_id, rubric, assessment, completed_at)
-            values ($1, $2, $3, $4, $5::text::jsonb -> 'assessment', $6)
+            select $1, $2, $3, $4, $5::text::jsonb -> 'assessment', $6
+            where rubric_in_force($9, $6) = $10 and not exists (select from tombstone where intake_id = $1)
+            on conflict do nothing returning intake_id, revision, fact_id
         ), said as (
-            insert into fact (id, topic, key, version, payload, at) values ($3, $7, $1, $8, $5::text, $6)
+            insert into fact (id, topic, key, version, payload, at) select fact_id, $7, $1, $8, $5::text, $6 from kept
+        ), queued as (
+            insert into outbox (fact_id) select fact_id from kept
         )
-        insert into outbox (fact_id) values ($3)
+        select intake_id, revision from kept
         """,
         [
             (
@@ -58,10 +66,13 @@ async def add_assessments(connection: Connection, facts: Iterable[AssessmentComp
                 fact.completed_at,
                 fact.topic,
                 fact.version,
+                fact.submission.questionnaire,
+                fact.assessment.rubric.hash,
             )
             for fact in facts
         ],
     )
+    return {(row["intake_id"], row["revision"]) for row in stored}
 
 
 async def current_assessment(connection: Connection, intake_id: UUID) -> dict[str, Any] | None:

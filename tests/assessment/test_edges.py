@@ -82,6 +82,16 @@ async def test_many_at_once_are_scored_or_said_again_each_as_it_stands(database:
     assert facts[0] == facts[1]
 
 
+async def test_a_new_submission_that_comes_alone_costs_one_statement(database: Database) -> None:
+    await hear(database, submitted(uuid4()))
+    statements: list[object] = []
+    async with database.autocommit() as connection:
+        with connection.query_logger(statements.append):
+            await hand_over(connection, events.HANDLERS, [submitted(uuid4())])
+    assert len(statements) == 1
+    assert len(await said(database)) == 2
+
+
 async def test_each_revision_is_scored_and_the_highest_is_read(database: Database, owner: httpx2.AsyncClient) -> None:
     intake_id = uuid4()
     await hear(database, submitted(intake_id, 2), submitted(intake_id, 1))
