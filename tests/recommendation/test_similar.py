@@ -1,13 +1,12 @@
 """Past cases that are like one."""
 
-import hashlib
 from uuid import UUID
 
 from hypothesis import given
 from hypothesis import strategies as st
 from uuid_utils.compat import uuid7
 
-from services.recommendation.domain.similar import NEAREST, nearest
+from services.recommendation.domain.similar import NEAREST, fingerprint, nearest
 from shared.contracts.intake import IntakeErased
 from shared.postgres import Database
 from shared.questionnaire import UNKNOWN
@@ -23,9 +22,8 @@ KEY = [question.id for question in QUESTIONNAIRE.questions if question.key_quest
 PLAIN = [question for question in QUESTIONS if question not in KEY and ALL[question] != UNKNOWN]
 
 
-def fingerprint(levels: dict[str, str], headcount: str = "51-250", industry: str = "energy") -> bytes:
-    facts = [*(levels[question] for question in QUESTIONS), headcount, industry]
-    return b"".join(hashlib.sha256(fact.encode()).digest()[:2] for fact in facts)
+def print_of(levels: dict[str, str], headcount: str = NORDWIND.headcount) -> bytes:
+    return fingerprint(levels, NORDWIND.model_copy(update={"headcount": headcount}))
 
 
 def ranked(*others: bytes) -> list[tuple[int, int, int]]:
@@ -33,37 +31,37 @@ def ranked(*others: bytes) -> list[tuple[int, int, int]]:
     found = nearest(
         ALL,
         QUESTIONNAIRE,
-        fingerprint(ALL),
-        b"".join(one.bytes + print_ for one, print_ in zip(ids, others, strict=True)),
+        print_of(ALL),
+        b"".join(one.bytes + own for one, own in zip(ids, others, strict=True)),
     )
     return [(ids.index(one.intake_id), one.same, one.same_size + one.same_industry) for one in found]
 
 
 def test_the_nearest_come_first_and_key_questions_size_and_industry_count_double() -> None:
     given = sum(level != UNKNOWN for level in ALL.values())
-    one_plain, one_key = (fingerprint(ALL | {question: "other"}) for question in (PLAIN[0], KEY[0]))
-    two_plain = fingerprint(ALL | {PLAIN[0]: "other", PLAIN[1]: "other"})
-    other_size = fingerprint(ALL, headcount="1-10")
-    assert ranked(one_key, fingerprint(ALL), one_plain) == [(1, given, 2), (2, given - 1, 2), (0, given - 1, 2)]
+    one_plain, one_key = (print_of(ALL | {question: "other"}) for question in (PLAIN[0], KEY[0]))
+    two_plain = print_of(ALL | {PLAIN[0]: "other", PLAIN[1]: "other"})
+    other_size = print_of(ALL, headcount="1-10")
+    assert ranked(one_key, print_of(ALL), one_plain) == [(1, given, 2), (2, given - 1, 2), (0, given - 1, 2)]
     assert {place for place, *_ in ranked(two_plain, other_size)[:2]} == {0, 1}, "size weighs as much as two questions"
     assert ranked(other_size)[0] == (0, given, 1)
 
 
 def test_of_equals_the_latest_comes_first_and_only_a_few_are_named() -> None:
-    found = ranked(*[fingerprint(ALL)] * (NEAREST + 3))
+    found = ranked(*[print_of(ALL)] * (NEAREST + 3))
     assert [place for place, *_ in found] == list(range(NEAREST + 2, 2, -1))
 
 
 @given(st.sets(st.sampled_from(QUESTIONS)))
 def test_what_is_not_known_here_counts_for_nothing(unknown: set[str]) -> None:
     levels = {question: UNKNOWN if question in unknown else "a" for question in QUESTIONS}
-    other = uuid7().bytes + fingerprint(levels)
-    (found,) = nearest(levels, QUESTIONNAIRE, fingerprint(levels), other)
+    other = uuid7().bytes + print_of(levels)
+    (found,) = nearest(levels, QUESTIONNAIRE, print_of(levels), other)
     assert found.given == found.same == len(QUESTIONS) - len(unknown)
 
 
 def test_with_no_other_case_there_is_none() -> None:
-    assert nearest(ALL, QUESTIONNAIRE, fingerprint(ALL), b"") == []
+    assert nearest(ALL, QUESTIONNAIRE, print_of(ALL), b"") == []
 
 
 async def decided(database: Database, sign_in: SignIn, name: str, levels: dict[str, str]) -> UUID:
@@ -94,14 +92,10 @@ async def test_a_case_shows_decided_cases_like_it_until_they_are_erased(database
     assert "None was decided yet" in await read(client, f"/reviews/{event.intake_id}")
 
 
-async def test_levels_of_one_question_never_share_a_fingerprint(database: Database) -> None:
-    async with database.connection() as connection:
-        for question in QUESTIONNAIRE.questions:
-            levels = [*(level.key for level in question.levels), UNKNOWN]
-            prints = await connection.fetchval(
-                "select count(distinct left(md5(level), 4)) from unnest($1::text[]) as given (level)", levels
-            )
-            assert prints == len(levels), question.id
+def test_levels_of_one_question_never_share_a_fingerprint() -> None:
+    for question in QUESTIONNAIRE.questions:
+        prints = {print_of(ALL | {question.id: level}) for level in (*(one.key for one in question.levels), UNKNOWN)}
+        assert len(prints) == len(question.levels) + 1, question.id
 
 
 def test_the_questionnaire_has_questions_of_both_weights() -> None:

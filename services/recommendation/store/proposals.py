@@ -7,6 +7,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from services.recommendation.domain.proposal import Proposal
+from services.recommendation.domain.similar import fingerprint
 from shared.contracts.assessment import AssessmentCompleted
 from shared.contracts.recommendation import ProposalState, RecommendationProposed
 from shared.postgres import Connection
@@ -43,14 +44,14 @@ async def open_cases(connection: Connection, openings: Iterable[Opening]) -> set
             on conflict do nothing returning intake_id, revision
         ), proposed as (
             insert into proposal (intake_id, revision, state, model, strength, commercial_form, proposal, assessment,
-                company, questionnaire, channel, submitted_at, author, proposed_at)
+                company, questionnaire, channel, submitted_at, author, fingerprint, proposed_at)
             select $1, $3, 'proposed', $4, $5, $6, $7::text::jsonb, $8::text::jsonb, $9::text::jsonb, $10, $11, $12,
-                $13, $14
+                $13, $14, $15
             from opened
         ), said as (
-            insert into fact (id, topic, key, version, payload, at) select $15, $16, $1, $2, $17, $14 from opened
+            insert into fact (id, topic, key, version, payload, at) select $16, $17, $1, $2, $18, $15 from opened
         ), waiting as (
-            insert into outbox (fact_id) select $15 from opened
+            insert into outbox (fact_id) select $16 from opened
         )
         select intake_id, revision from opened
         """,
@@ -78,8 +79,8 @@ async def add(
     added: bool | None = await connection.fetchval(
         """
         insert into proposal (intake_id, revision, state, model, strength, commercial_form, proposal, assessment,
-            company, questionnaire, channel, submitted_at, author, proposed_at)
-        values ($1, $2, $3, $4, $5, $6, $7::text::jsonb, $8::text::jsonb, $9::text::jsonb, $10, $11, $12, $13, $14)
+            company, questionnaire, channel, submitted_at, author, fingerprint, proposed_at)
+        values ($1, $2, $3, $4, $5, $6, $7::text::jsonb, $8::text::jsonb, $9::text::jsonb, $10, $11, $12, $13, $14, $15)
         on conflict do nothing returning true
         """,
         event.intake_id,
@@ -93,6 +94,7 @@ async def add(
 
 def _contents(event: AssessmentCompleted, proposal: Proposal) -> tuple[object, ...]:
     submission = event.submission
+    levels = {question: answer.level for question, answer in event.assessment.answers.items()}
     return (
         proposal.model,
         proposal.strength,
@@ -104,6 +106,7 @@ def _contents(event: AssessmentCompleted, proposal: Proposal) -> tuple[object, .
         submission.channel,
         submission.submitted_at,
         submission.author,
+        fingerprint(levels, submission.company),
     )
 
 
@@ -174,7 +177,8 @@ async def erase(connection: Connection, intake_id: UUID, at: datetime) -> None:
         ), reasons as (
             update assignment set reason = null where intake_id = $1
         )
-        update proposal set state = 'erased', proposal = null, assessment = null, company = null where intake_id = $1
+        update proposal set state = 'erased', proposal = null, assessment = null, company = null, fingerprint = null
+        where intake_id = $1
         """,
         intake_id,
     )
