@@ -47,7 +47,8 @@ async def add_assessments(connection: Connection, facts: Iterable[AssessmentComp
         with kept as (
             insert into assessment (intake_id, revision, fact_id, rubric, assessment, completed_at)
             select $1, $2, $3, $4, $5::text::jsonb -> 'assessment', $6
-            where rubric_in_force($9, $6) = $10 and not exists (select from tombstone where intake_id = $1)
+            where $4 = (select version from rubric where hash = rubric_in_force($9, $6))
+                and not exists (select from tombstone where intake_id = $1)
             on conflict do nothing returning intake_id, revision, fact_id
         ), said as (
             insert into fact (id, topic, key, version, payload, at) select fact_id, $7, $1, $8, $5::text, $6 from kept
@@ -67,7 +68,6 @@ async def add_assessments(connection: Connection, facts: Iterable[AssessmentComp
                 fact.topic,
                 fact.version,
                 fact.submission.questionnaire,
-                fact.assessment.rubric.hash,
             )
             for fact in facts
         ],

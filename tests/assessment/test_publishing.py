@@ -91,6 +91,20 @@ async def test_a_new_rubric_scores_what_comes_and_leaves_what_was(rubrics: Datab
     ]
 
 
+async def test_a_rubric_that_was_hashed_differently_once_scores_all_the_same(rubrics: Database) -> None:
+    rubric = parse(draft("earlier"), QUESTIONNAIRE)
+    rubric.__dict__["hash"] = "as it was hashed then"
+    await handlers.publish(rubrics, rubric, draft("earlier"), OWNERS, None)
+    async with asyncio.timeout(20):
+        await hear(rubrics, first := submitted(uuid4()))
+        await hear(rubrics, second := submitted(uuid4()))
+    async with rubrics.connection() as connection:
+        for event in (first, second):
+            stored = await store.current_assessment(connection, event.intake_id)
+            assert stored is not None
+            assert stored["rubric"]["version"] == "earlier"
+
+
 async def test_the_same_content_again_changes_nothing_and_other_content_is_refused(rubrics: Database) -> None:
     first, was_new = await publish(rubrics, draft("next"))
     assert (await publish(rubrics, draft("next")), was_new) == ((first, False), True)
