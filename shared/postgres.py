@@ -53,7 +53,7 @@ class Database:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """One connection without a transaction, for reads."""
+        """One connection without a transaction, for reads and for statements that say nothing."""
         async with self.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
             yield connection
 

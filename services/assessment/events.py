@@ -45,11 +45,12 @@ async def _score_and_store(
     connection: Connection, new: Sequence[tuple[IntakeSubmitted, Rubric | None]]
 ) -> list[IntakeSubmitted]:
     """Score events and store what still is new and under the rubric in force; returns the others."""
-    scored = []
+    scored: list[AssessmentCompleted] = []
     for event, rubric in new:
+        if scored:
+            await asyncio.sleep(0)  # others on the loop have their turn between two of many
         if rubric is not None:
             scored.append(_score(event, rubric))
-            await asyncio.sleep(0)  # others on the loop have their turn between two of many
     stored = await store.add_assessments(connection, scored) if scored else set()
     return [event for event, _ in new if (event.intake_id, event.submission.revision) not in stored]
 

@@ -100,8 +100,11 @@ async def handle(connection: Connection, arrivals: Iterable[Arrival], handlers: 
 async def hand_over(connection: Connection, handlers: Handlers, events: Sequence[Event]) -> None:
     """Let the handler of their kind have events, which are all of one kind."""
     handler = handlers[type(events[0])]
-    for one in [events] if handler in _batched else events:
-        await handler(connection, one)
+    if handler in _batched:
+        await handler(connection, events)
+        return
+    for event in events:
+        await handler(connection, event)
 
 
 def arrival_of(record: "ConsumerRecord[bytes | None, bytes | None]") -> Arrival:

@@ -7,9 +7,13 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from services.recommendation.domain.proposal import Proposal, propose
+from services.recommendation.events import HANDLERS
 from services.recommendation.handlers.playbooks import PLAYBOOKS
 from shared.contracts.assessment import Assessment, AssessmentCompleted, Verdict
+from shared.contracts.base import Event
 from shared.contracts.intake import Company, Submission
+from shared.kafka import hand_over
+from shared.postgres import Database
 from shared.questionnaire import PUBLISHED, load
 from tests.assessment.archetypes import (
     DEADLINE_MIGRATION,
@@ -65,3 +69,10 @@ def completed(
         assessment=assessed(levels).model_copy(update={"intake_id": intake_id, "revision": revision}),
         completed_at=NOW,
     )
+
+
+async def hear(database: Database, *events: Event) -> None:
+    """Let recommendation hear events, one after another."""
+    async with database.transaction() as connection:
+        for event in events:
+            await hand_over(connection, HANDLERS, [event])

@@ -8,12 +8,9 @@ import pytest
 from fastapi import FastAPI
 from uuid_utils.compat import uuid7
 
-from services.recommendation.events import HANDLERS
 from services.recommendation.store import queue
 from shared.contracts.assessment import AssessmentCompleted
-from shared.contracts.base import Event
 from shared.contracts.intake import IntakeErased, IntakeWithdrawn, Role
-from shared.kafka import hand_over
 from shared.postgres import Database
 from tests.assessment.archetypes import (
     DEADLINE_MIGRATION,
@@ -22,16 +19,10 @@ from tests.assessment.archetypes import (
     START_UP_MVP,
 )
 from tests.recommendation.conftest import SignIn
-from tests.recommendation.situations import NOW, completed
+from tests.recommendation.situations import NOW, completed, hear
 
 API = "/api/recommendation"
 WHY = {"reason_code": "client_choice", "note": "They want one more project."}
-
-
-async def hear(database: Database, *events: Event) -> None:
-    async with database.transaction() as connection:
-        for event in events:
-            await hand_over(connection, HANDLERS, [event])
 
 
 @pytest.fixture

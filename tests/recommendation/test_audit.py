@@ -15,8 +15,8 @@ from shared.contracts.intake import IntakeErased, StaffChanged
 from shared.postgres import Database
 from tests.assessment.archetypes import SAAS_SCALE_UP
 from tests.recommendation.conftest import SignIn
-from tests.recommendation.situations import NOW, completed
-from tests.recommendation.test_reviews_pages import hear, read
+from tests.recommendation.situations import NOW, completed, hear
+from tests.recommendation.test_reviews_pages import read
 
 SECRETS = ("Nordwind", "between us", "Ines", "Who starts?", "It depends on us.")
 

@@ -22,6 +22,7 @@ from shared.contracts.recommendation import RecommendationCallBooked
 from shared.kafka import hand_over
 from shared.postgres import Database
 from tests.assessment.archetypes import SAAS_SCALE_UP
+from tests.recommendation.situations import hear
 from tests.recommendation.test_documents_pages import as_read
 from tests.recommendation.test_release import approved, facts, released
 
@@ -260,8 +261,7 @@ async def test_withdrawal_cancels_the_call_once_and_gives_the_time_back(
     await client.post(f"{link}/call", data=booking(first))
     withdrawn = IntakeWithdrawn(intake_id=intake_id, version=9, time=datetime.now(UTC))
     for _ in range(2):
-        async with database.transaction() as connection:
-            await hand_over(connection, HANDLERS, [withdrawn])
+        await hear(database, withdrawn)
     told = await said(database, intake_id)
     assert [(one.status, one.sequence, one.by) for one in told] == [("booked", 0, None), ("cancelled", 1, None)]
     _, other = await case(database, anna)

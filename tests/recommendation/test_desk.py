@@ -52,7 +52,7 @@ from shared.promise import answer_due
 from shared.questionnaire import PUBLISHED
 from tests.assessment.archetypes import SAAS_SCALE_UP
 from tests.recommendation.conftest import SignIn
-from tests.recommendation.situations import NORDWIND, NOW, PLAYBOOK, completed
+from tests.recommendation.situations import NORDWIND, NOW, PLAYBOOK, completed, hear
 
 API = "/api/recommendation/intakes"
 ANNA, BORIS, SOL = (Reviewer(uuid7(), name) for name in ("Anna Berg", "Boris Vidal", "Sol Reyes"))
@@ -363,9 +363,7 @@ async def test_the_queue_is_searched_filtered_and_walked_in_the_order_in_which_i
 ) -> None:
     names = ("Bergbau 100% Nord", "Bergland Käse", "Hafen Süd")
     heard = [completed(SAAS_SCALE_UP, company=NORDWIND.model_copy(update={"name": name})) for name in names]
-    async with database.transaction() as connection:
-        for one in heard:
-            await hand_over(connection, HANDLERS, [one])
+    await hear(database, *heard)
     client = sign_in("account_manager")
     first, second, third = (str(one.intake_id) for one in heard)
 

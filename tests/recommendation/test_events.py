@@ -14,13 +14,12 @@ from services.recommendation.handlers import decision
 from services.recommendation.store import cases
 from services.recommendation.store.cases import CaseFile
 from shared import erasure
-from shared.contracts.base import Event
 from shared.contracts.intake import Company, IntakeErased, IntakeWithdrawn
 from shared.contracts.recommendation import RecommendationProposed
 from shared.kafka import hand_over
 from shared.postgres import Connection, Database
 from tests.assessment.archetypes import DEADLINE_MIGRATION, SAAS_SCALE_UP
-from tests.recommendation.situations import NOW, completed
+from tests.recommendation.situations import NOW, completed, hear
 
 ANNA = Reviewer(uuid7(), "Anna Berg")
 CANARY = "Kanarienvogel GmbH"
@@ -29,12 +28,6 @@ CANARY = "Kanarienvogel GmbH"
 @pytest.fixture
 async def database(connect: Callable[[str], Awaitable[Database]]) -> Database:
     return await connect("recommendation")
-
-
-async def hear(database: Database, *events: Event) -> None:
-    async with database.transaction() as connection:
-        for event in events:
-            await hand_over(connection, HANDLERS, [event])
 
 
 async def decide(database: Database, intake_id: UUID, **request: Any) -> None:

@@ -33,8 +33,8 @@ from shared.postgres import Database
 from shared.questionnaire import PUBLISHED
 from tests.assessment.archetypes import SAAS_SCALE_UP
 from tests.recommendation.conftest import SignIn
-from tests.recommendation.situations import NOW, completed
-from tests.recommendation.test_reviews_pages import as_read, hear, read
+from tests.recommendation.situations import NOW, completed, hear
+from tests.recommendation.test_reviews_pages import as_read, read
 
 ANNA, BORIS = Reviewer(uuid7(), "Anna Berg"), Reviewer(uuid7(), "Boris Vidal")
 ROADMAP = "lines/responsibilities/roadmap"

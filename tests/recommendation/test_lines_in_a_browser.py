@@ -6,9 +6,8 @@ from shared.contracts.assessment import AssessmentCompleted
 from shared.postgres import Database
 from tests.assessment.archetypes import SAAS_SCALE_UP
 from tests.recommendation.conftest import SignIn
-from tests.recommendation.situations import completed
+from tests.recommendation.situations import completed, hear
 from tests.recommendation.test_reviews_in_a_browser import signed_in
-from tests.recommendation.test_reviews_pages import hear
 from tests.recommendation.test_what_if import assessing
 
 __all__ = ["assessing"]

@@ -42,19 +42,16 @@ from services.recommendation.domain.review import (
     take_up,
     undo,
 )
-from services.recommendation.events import HANDLERS
 from services.recommendation.store import documents
 from shared import access
-from shared.contracts.base import Event
 from shared.contracts.intake import IntakeErased, IntakeWithdrawn
 from shared.contracts.recommendation import ClientAnswer, Decision, DeclineReason, Model, ProposalState
-from shared.kafka import hand_over
 from shared.postgres import Connection, Database
 from shared.questionnaire import PUBLISHED
 from shared.service import Settings
 from tests.assessment.archetypes import DEADLINE_MIGRATION, SAAS_SCALE_UP
 from tests.recommendation.conftest import SignIn
-from tests.recommendation.situations import NOW, PLAYBOOK, completed
+from tests.recommendation.situations import NOW, PLAYBOOK, completed, hear
 
 ANNA = Reviewer(uuid7(), "Anna Berg")
 BORIS = Reviewer(uuid7(), "Boris Vidal")
@@ -217,12 +214,6 @@ def test_an_answer_that_lacks_something_is_asked_for_it(request_: AnswerRequest,
     with pytest.raises(Unfit) as refusal:
         answered("released", request_)
     assert refusal.value.field == field
-
-
-async def hear(database: Database, *events: Event) -> None:
-    async with database.transaction() as connection:
-        for event in events:
-            await hand_over(connection, HANDLERS, [event])
 
 
 async def approved(database: Database, client: httpx2.AsyncClient, levels: dict[str, str] = SAAS_SCALE_UP) -> UUID:

@@ -9,13 +9,11 @@ import pytest
 
 from services.recommendation.domain.report import Count, Reading
 from services.recommendation.domain.review import Reviewer
-from services.recommendation.events import HANDLERS
 from services.recommendation.store import report
-from shared.kafka import hand_over
 from shared.postgres import Database
 from tests.assessment.archetypes import DEADLINE_MIGRATION, SAAS_SCALE_UP
 from tests.recommendation.conftest import SignIn
-from tests.recommendation.situations import NORDWIND, completed
+from tests.recommendation.situations import NORDWIND, completed, hear
 from tests.recommendation.test_desk import AGAINST_THE_VETO, ANNA, BORIS, RULED_OUT
 
 API = "/api/recommendation"
@@ -45,8 +43,7 @@ async def anna(database: Database, sign_in: SignIn) -> httpx2.AsyncClient:
 
     async def case(levels: dict[str, str], name: str, *steps: tuple[Reviewer, str, dict[str, Any]]) -> None:
         event = completed(levels, company=NORDWIND.model_copy(update={"name": name}))
-        async with database.transaction() as connection:
-            await hand_over(connection, HANDLERS, [event])
+        await hear(database, event)
         for place, (by, step, body) in enumerate(steps):
             asked = body | {"version": 1 + place}
             answer = await clients[by.id].post(f"{API}/intakes/{event.intake_id}/{step}", json=asked)

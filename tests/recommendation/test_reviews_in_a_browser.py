@@ -4,14 +4,12 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, BrowserContext
 
-from services.recommendation.events import HANDLERS
 from shared.access import COOKIE
 from shared.contracts.assessment import AssessmentCompleted
-from shared.kafka import hand_over
 from shared.postgres import Database
 from tests.assessment.archetypes import SAAS_SCALE_UP
 from tests.recommendation.conftest import SignIn
-from tests.recommendation.situations import TYPICAL, completed
+from tests.recommendation.situations import TYPICAL, completed, hear
 
 Scheme: TypeAlias = Literal["light", "dark"]
 WINDOWS: tuple[tuple[int, Scheme], ...] = ((390, "dark"), (1440, "light"))
@@ -21,9 +19,7 @@ WINDOWS: tuple[tuple[int, Scheme], ...] = ((390, "dark"), (1440, "light"))
 async def event(database: Database) -> AssessmentCompleted:
     """A case with a condition and a contradiction, beside one of every other kind."""
     event = completed(SAAS_SCALE_UP | {"priority_owner": "nobody"})
-    async with database.transaction() as connection:
-        for one in (event, *map(completed, TYPICAL.values())):
-            await hand_over(connection, HANDLERS, [one])
+    await hear(database, event, *map(completed, TYPICAL.values()))
     return event
 
 
@@ -39,9 +35,7 @@ async def test_the_queue_and_a_case_are_accessible_and_fit_their_window(
     vetoed = SAAS_SCALE_UP | {"price_rule": "mandatory", "funding": "yearly_reviewed"}
     others = [completed(levels) for levels in (half_open, vetoed, TYPICAL["both"])]
     explained = [other.intake_id for other in others]
-    async with database.transaction() as connection:
-        for other in others:
-            await hand_over(connection, HANDLERS, [other])
+    await hear(database, *others)
     await sign_in("account_manager").post(f"/reviews/{explained[-1]}/approve", data={"version": 1})
     for width, scheme in WINDOWS:
         context = await chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
@@ -147,8 +141,7 @@ async def test_a_veto_is_overridden_by_two_on_pages_that_anybody_can_read(
     chromium: Browser, address: str, database: Database, sign_in: SignIn
 ) -> None:
     vetoed = completed(SAAS_SCALE_UP | {"price_rule": "mandatory", "funding": "yearly_reviewed"})
-    async with database.transaction() as connection:
-        await hand_over(connection, HANDLERS, [vetoed])
+    await hear(database, vetoed)
     pages = []
     for name, width in (("Anna Berg", 1440), ("Boris Vidal", 390)):
         context = await chromium.new_context(

@@ -9,12 +9,9 @@ import pytest
 from fastapi import FastAPI
 from uuid_utils.compat import uuid7
 
-from services.recommendation.events import HANDLERS
 from services.recommendation.store import cases, queue
 from shared.contracts.assessment import AssessmentCompleted
-from shared.contracts.base import Event
 from shared.contracts.intake import IntakeErased, IntakeWithdrawn
-from shared.kafka import hand_over
 from shared.postgres import Database
 from tests.assessment.archetypes import (
     DEADLINE_MIGRATION,
@@ -24,15 +21,9 @@ from tests.assessment.archetypes import (
     START_UP_MVP,
 )
 from tests.recommendation.conftest import SignIn
-from tests.recommendation.situations import NORDWIND, NOW, TYPICAL, completed
+from tests.recommendation.situations import NORDWIND, NOW, TYPICAL, completed, hear
 
 WHY = {"reason_code": "client_choice", "override_note": "They want one more project."}
-
-
-async def hear(database: Database, *events: Event) -> None:
-    async with database.transaction() as connection:
-        for event in events:
-            await hand_over(connection, HANDLERS, [event])
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from shared.postgres import Database
 from shared.questionnaire import UNKNOWN
 from tests.assessment.archetypes import DEADLINE_MIGRATION, SAAS_SCALE_UP
 from tests.recommendation.conftest import SignIn
-from tests.recommendation.situations import NORDWIND, NOW, QUESTIONNAIRE, completed
+from tests.recommendation.situations import NORDWIND, NOW, QUESTIONNAIRE, completed, hear
 from tests.recommendation.test_release import released
-from tests.recommendation.test_reviews_pages import hear, read
+from tests.recommendation.test_reviews_pages import read
 
 ALL = {question.id: SAAS_SCALE_UP.get(question.id, UNKNOWN) for question in QUESTIONNAIRE.questions}
 QUESTIONS = sorted(ALL)

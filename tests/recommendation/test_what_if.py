@@ -15,8 +15,8 @@ from shared.postgres import Database
 from shared.service import Settings, build, preview
 from tests.assessment.archetypes import SAAS_SCALE_UP
 from tests.recommendation.conftest import SignIn
-from tests.recommendation.situations import NOW, completed
-from tests.recommendation.test_reviews_pages import as_read, hear, read, state_of
+from tests.recommendation.situations import NOW, completed, hear
+from tests.recommendation.test_reviews_pages import as_read, read, state_of
 
 VETOED = {"price_rule": "mandatory", "funding": "yearly_reviewed"}
 

@@ -9,7 +9,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from shared.kafka import Consumer, batched, consumer, dead_letters, ensure_topics
+from shared.kafka import Consumer, Handler, batched, consumer, dead_letters, ensure_topics
 from shared.kafka.consumer import MAX_VALUE_BYTES
 from shared.kafka.dead_letters import Arrival
 from shared.kafka.topics import SETTINGS, TopicRefused
@@ -140,17 +140,28 @@ async def test_poison_is_kept_as_a_dead_letter_and_its_neighbours_are_handled(da
     assert [(letter.arrival.key, letter.arrival.value) for letter in letters] == [record[:2] for record in bad]
 
 
-async def test_a_handlers_mistake_costs_only_the_event_that_shows_it(database: Database, bus: Bus) -> None:
+async def mistaken(connection: Connection, fact: Noted) -> None:
+    await note(connection, fact)
+    if fact.text in ("7", "13"):
+        await connection.execute("select 1 / 0")
+
+
+@batched
+async def mistaken_at_once(connection: Connection, events: Sequence[Noted]) -> None:
+    await connection.executemany(
+        "insert into heard (event_id, subject, text) select $1, $2, $3 where 1 / $4::int = 1",
+        [(fact.event_id, fact.subject, fact.text, fact.text not in ("7", "13")) for fact in events],
+    )
+
+
+@pytest.mark.parametrize("handler", [mistaken, mistaken_at_once])
+async def test_a_handlers_mistake_costs_only_the_event_that_shows_it(
+    database: Database, bus: Bus, handler: Handler
+) -> None:
     event = await bus.created()
     said = facts(event, (str(number) for number in range(20)))
-
-    async def mistaken(connection: Connection, fact: Noted) -> None:
-        await note(connection, fact)
-        if fact.text in ("7", "13"):
-            await connection.execute("select 1 / 0")
-
     await bus.say(*said)
-    async with at_work(Consumer(database, bus.servers, {event: mistaken}).run()):
+    async with at_work(Consumer(database, bus.servers, {event: handler}).run()):
         await until(lambda: has_committed(bus, database, event, len(said)))
     assert await heard(database) == [fact.text for fact in said if fact.text not in ("7", "13")]
     letters = await buried(database)
@@ -173,25 +184,6 @@ async def test_a_batched_handler_takes_all_of_its_kind_at_once_and_each_fact_onc
         await consumer.handle(connection, arrivals, {Noted: take, Other: note})
     assert batches == [[fact.text for fact in said]]
     assert await heard(database) == ["another kind"]
-
-
-async def test_a_mistake_in_a_batched_handler_costs_only_the_event_that_shows_it(database: Database, bus: Bus) -> None:
-    event = await bus.created()
-    said = facts(event, (str(number) for number in range(20)))
-
-    @batched
-    async def mistaken(connection: Connection, events: Sequence[Noted]) -> None:
-        await connection.executemany(
-            "insert into heard (event_id, subject, text) select $1, $2, $3 where 1 / $4::int = 1",
-            [(fact.event_id, fact.subject, fact.text, fact.text not in ("7", "13")) for fact in events],
-        )
-
-    await bus.say(*said)
-    async with at_work(Consumer(database, bus.servers, {event: mistaken}).run()):
-        await until(lambda: has_committed(bus, database, event, len(said)))
-    assert await heard(database) == [fact.text for fact in said if fact.text not in ("7", "13")]
-    letters = await buried(database)
-    assert [letter.arrival.event_id for letter in letters] == [said[7].event_id, said[13].event_id]
 
 
 async def test_only_what_batched_handlers_take_alone_is_not_one_transaction(database: Database, bus: Bus) -> None:
