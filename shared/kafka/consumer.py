@@ -12,7 +12,7 @@ from uuid import UUID
 import stamina
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import CorruptRecordException, KafkaError, UnsupportedCodecError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from pydantic import ValidationError
@@ -35,6 +35,8 @@ UNSETTLED_SECONDS = 60
 GRACE_SECONDS = 20
 IDLE_FETCH_MS = 500
 COMMIT_SECONDS = 5
+CAREFUL_SECONDS = 0.1
+UNDECODABLE = (CorruptRecordException, UnsupportedCodecError, ValueError)
 
 log = structlog.get_logger(__name__)
 
@@ -125,7 +127,7 @@ class Consumer:
         self._within_ms = within_ms
         self._broker: KafkaBroker | None = None
         self._handled: dict[TopicPartition, int] = {}
-        self._is_stopping = False
+        self._is_stopping = self._is_careful = False
         self._batch_since: float | None = None
         self._unsettled_since: float | None = time.monotonic()
         self.consumed = 0
@@ -145,7 +147,8 @@ class Consumer:
                 log.debug("consumer.waiting", service=self._database.service, topics=sorted(missing))
                 await asyncio.sleep(0.3)
             self._broker = self._build_broker()
-            self._handled, self._is_stopping = {}, False
+            self._handled = {}
+            self._is_stopping = self._is_careful = False
             try:
                 await self._broker.start()
                 await self._until_dead()
@@ -227,7 +230,10 @@ class Consumer:
             return ["the consumer has no group coordinator"]
         if not consumer.assignment():
             return ["the consumer has no partitions"]
-        return []
+        return [
+            f"a record of {topic}, partition {partition}, cannot be decoded"
+            for topic, partition in sorted(consumer.paused())
+        ]
 
     def _subscribers(self) -> Sequence[Any]:
         return () if self._broker is None else list(self._broker.subscribers)
@@ -266,13 +272,43 @@ class Consumer:
             max_poll_interval_ms=300_000,
             no_reply=True,
         )
-        subscriber.get_msg = _next_batch  # type: ignore[method-assign]  # its own sleeps after finding nothing
+        subscriber.get_msg = self._next_batch  # type: ignore[method-assign]
 
         @subscriber
         async def on_batch(records: Any) -> None:
             await self._take(records)
 
         return broker
+
+    async def _next_batch(self, consumer: AIOKafkaConsumer) -> tuple[Any, ...]:
+        """Records of any partitions; once one could not be decoded, of one partition at a time."""
+        if self._is_careful:
+            return await self._next_of_one(consumer)
+        reached = _positions(consumer)
+        try:
+            found = await consumer.getmany(timeout_ms=IDLE_FETCH_MS, max_records=MAX_BATCH)
+        except UNDECODABLE as error:
+            # what was taken from other partitions before it is in nobody's hands
+            log.warning("consumer.careful", service=self._database.service, error=type(error).__name__)
+            for partition in reached.keys() & consumer.assignment():
+                consumer.seek(partition, reached[partition])
+            self._is_careful = True
+            return ()
+        return tuple(chain(*found.values()))
+
+    async def _next_of_one(self, consumer: AIOKafkaConsumer) -> tuple[Any, ...]:
+        for partition in consumer.assignment() - consumer.paused():
+            try:
+                found = await consumer.getmany(partition, max_records=MAX_BATCH)
+            except UNDECODABLE as error:
+                topic, number = partition
+                log.warning("partition.held_up", topic=topic, partition=number, error=type(error).__name__)
+                consumer.pause(partition)
+            else:
+                if found:
+                    return tuple(found[partition])
+        await asyncio.sleep(CAREFUL_SECONDS)
+        return ()
 
     async def _take(self, records: Sequence["ConsumerRecord[bytes | None, bytes | None]"]) -> None:
         consumer: AIOKafkaConsumer = self._subscribers()[0].consumer
@@ -344,9 +380,10 @@ def _retrying(on: Any = postgres.is_transient) -> Any:
     )
 
 
-async def _next_batch(consumer: AIOKafkaConsumer) -> tuple[Any, ...]:
-    found = await consumer.getmany(timeout_ms=IDLE_FETCH_MS, max_records=MAX_BATCH)
-    return tuple(chain(*found.values()))
+def _positions(consumer: AIOKafkaConsumer) -> dict[TopicPartition, int]:
+    assignment = consumer._subscription.subscription and consumer._subscription.subscription.assignment
+    states = {} if assignment is None else {one: assignment.state_value(one) for one in assignment.tps}
+    return {partition: state.position for partition, state in states.items() if state.has_valid_position}
 
 
 async def _with_readable_headers(message: Any, original: Any) -> Any:

@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
 from shared.kafka import Consumer, Handler, batched, consumer, dead_letters, ensure_topics
 from shared.kafka.consumer import MAX_VALUE_BYTES
@@ -201,6 +202,34 @@ async def test_only_what_batched_handlers_take_alone_is_not_one_transaction(data
     for arrivals in ([ours], [theirs], [ours, theirs]):
         await receiver._apply(arrivals)
     assert seen == [False, True, True, True]
+
+
+class Garbled(str):
+    """A header name that is not UTF-8."""
+
+    def encode(self, encoding: str = "", errors: str = "") -> bytes:
+        return b"\xff"
+
+
+async def test_a_record_that_cannot_be_decoded_holds_up_its_own_partition_and_no_other(
+    database: Database, bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event, held_up = await bus.created(partitions=4), await bus.created()
+    said = [str(number) for number in range(200)]
+    receiver = Consumer(database, bus.servers, {event: note, held_up: note})
+    async with at_work(receiver.run()):
+        await bus.say(*(event(subject=uuid4(), version=1, time=NOW, text=text) for text in said[:20]))
+        await until(lambda: has_heard(database, 20))
+        with monkeypatch.context() as patch:
+            for module in ("message_accumulator", "producer"):
+                patch.setattr(f"aiokafka.producer.{module}.DefaultRecordBatchBuilder", _DefaultRecordBatchBuilderPy)
+            await bus.publish(held_up.topic, (None, b"{}", [(Garbled("name"), b"")]))
+        for text in said[20:]:
+            await bus.say(event(subject=uuid4(), version=1, time=NOW, text=text))
+        await until(lambda: has_heard(database, len(said)))
+        assert set(await heard(database)) == set(said)
+        assert receiver.problems() == [f"a record of {held_up.topic}, partition 0, cannot be decoded"]
+        assert await bus.committed(database.service, held_up) == 0
 
 
 async def terminated(connection: Connection) -> None:
