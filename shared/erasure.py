@@ -14,9 +14,12 @@ async def erase(connection: Connection, intake_id: UUID, at: datetime) -> bool:
     is_new = await connection.fetchval(
         "insert into tombstone (intake_id, at) values ($1, $2) on conflict do nothing returning true", intake_id, at
     )
-    await outbox.forget(connection, intake_id, keep=[IntakeErased.topic])
+    # a replay holds its letter until it commits, so that what it says is there to be forgotten
     await dead_letters.forget(connection, intake_id)
-    await connection.execute("delete from idempotency where route like '%/' || $1 || '%'", str(intake_id))
+    await outbox.forget(connection, intake_id, keep=[IntakeErased.topic])
+    await connection.execute(
+        "delete from idempotency where strpos(route, $1) > 0 or strpos(response, $1) > 0", str(intake_id)
+    )
     return bool(is_new)
 
 

@@ -76,8 +76,8 @@ def _score(event: IntakeSubmitted, rubric: Rubric) -> AssessmentCompleted:
 
 async def on_erased(connection: Connection, event: IntakeErased) -> None:
     """Delete what was scored, for good."""
-    await erasure.erase(connection, event.intake_id, event.time)
     await store.erase(connection, event.intake_id)
+    await erasure.erase(connection, event.intake_id, event.time)
 
 
 HANDLERS: Handlers = {

@@ -119,7 +119,8 @@ async def stored_cases(connection: Connection, after: UUID | None, limit: int) -
 
 
 async def erase(connection: Connection, intake_id: UUID) -> None:
-    """Delete every assessment of an intake: each holds the answers."""
+    """Delete every assessment of an intake, also one that is being stored meanwhile: each holds the answers."""
+    await connection.execute("lock table assessment in share row exclusive mode")
     await connection.execute("delete from assessment where intake_id = $1", intake_id)
 
 

@@ -87,16 +87,19 @@ def read(arrival: Arrival, handlers: Handlers) -> Event:
 async def handle(connection: Connection, arrivals: Iterable[Arrival], handlers: Handlers) -> None:
     """Apply records kind by kind, each fact once; what cannot be read becomes a dead letter."""
     events: dict[type[Event], dict[UUID | None, Event]] = {}
+    refused: list[tuple[Arrival, Refused]] = []
     for arrival in arrivals:
         try:
             event = read(arrival, handlers)
         except Refused as refusal:
-            log.warning("event.refused", topic=arrival.topic, offset=arrival.offset, reason=refusal.reason)
-            await dead_letters.bury(connection, arrival, refusal.reason, refusal.detail)
+            refused.append((arrival, refusal))
         else:
             events.setdefault(type(event), {})[arrival.event_id] = event
     for facts in events.values():
         await hand_over(connection, handlers, list(facts.values()))
+    for arrival, why in refused:
+        log.warning("event.refused", topic=arrival.topic, offset=arrival.offset, reason=why.reason)
+        await dead_letters.bury(connection, arrival, why.reason, why.detail)
 
 
 async def hand_over(connection: Connection, handlers: Handlers, events: Sequence[Event]) -> None:

@@ -132,10 +132,11 @@ async def settle(connection: Connection, letter_id: UUID, state: State, by: str)
 
 
 async def forget(connection: Connection, aggregate_id: UUID) -> int:
-    """Delete what was kept about one aggregate and return how many there were.
+    """Delete what was kept about one aggregate, also what is being kept meanwhile, and return how many there were.
 
     A record whose key and subject cannot be read is known by the id in its value.
     """
+    await connection.execute("lock table dead_letter in share row exclusive mode")
     status = await connection.execute(
         "delete from dead_letter where aggregate_id = $1 or position(convert_to($1::text, 'UTF8') in value) > 0",
         aggregate_id,

@@ -1,5 +1,6 @@
 """Assessment's edges on a real database: events, preview, and the rubric."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
@@ -106,6 +107,18 @@ async def test_an_erased_intake_is_scored_no_more_and_answers_gone(
     await hear(database, fact, IntakeErased(intake_id=fact.intake_id, version=2, time=NOW), fact)
     assert await said(database) == []
     assert (await owner.get(f"{URL}/intakes/{fact.intake_id}")).status_code == 410
+
+
+async def test_an_erasure_takes_also_what_is_being_stored_meanwhile(database: Database) -> None:
+    fact = submitted(uuid4())
+    async with database.transaction() as storing:
+        await hand_over(storing, events.HANDLERS, [fact])
+        erasing = asyncio.create_task(hear(database, IntakeErased(intake_id=fact.intake_id, version=2, time=NOW)))
+        await asyncio.wait([erasing], timeout=0.3)
+    await erasing
+    assert await said(database) == []
+    async with database.connection() as connection:
+        assert await connection.fetchval("select count(*) from assessment") == 0
 
 
 async def test_an_intake_that_was_never_heard_of_is_not_found(owner: httpx2.AsyncClient) -> None:

@@ -1,4 +1,7 @@
+import asyncio
 from uuid import UUID, uuid4
+
+import pytest
 
 from shared import erasure, outbox
 from shared.contracts.base import IntakeEvent
@@ -41,11 +44,13 @@ async def leave_traces(database: Database, intake_id: UUID, company: str) -> Non
         await dead_letters.bury(connection, arrival(one, is_readable=False), "event id", "missing")
         await connection.execute(
             """
-            insert into idempotency (caller, route, key, body_hash, status, response) values ($1, $2, 'k', '', 200, $3)
+            insert into idempotency (caller, route, key, body_hash, status, response)
+            values ($1, $2, 'k', '', 200, $3), ($1, '/api/intake/intakes', 'k', '', 202, $4)
             """,
             uuid4(),
             f"/api/intake/intakes/{intake_id}/revisions",
             company,
+            f"{intake_id} {company}",
         )
 
 
@@ -75,6 +80,24 @@ async def test_nothing_about_an_erased_intake_is_left_in_the_plumbing_and_all_ab
     assert await tables_with(database, "Canary") == set()
     assert await tables_with(database, str(erased)) == {"tombstone"}
     assert await tables_with(database, "Sparrow") == {"fact", "dead_letter", "idempotency"}
+
+
+@pytest.mark.parametrize("is_replayed", [True, False], ids=["what is replayed", "what is buried"])
+async def test_an_erasure_takes_also_what_is_being_kept_meanwhile(database: Database, is_replayed: bool) -> None:
+    one = fact(uuid4())
+    async with database.transaction() as connection:
+        await dead_letters.bury(connection, arrival(one), "handler", "ValueError")
+        (letter,) = await dead_letters.find(connection)
+    async with database.transaction() as connection:
+        if is_replayed:
+            await dead_letters.lock(connection, letter.id)
+            await outbox.say(connection, one)
+        else:
+            await dead_letters.bury(connection, arrival(one, is_readable=False), "event id", "missing")
+        erasing = asyncio.create_task(erase(database, one.intake_id))
+        await asyncio.wait([erasing], timeout=0.3)
+    assert await erasing
+    assert await tables_with(database, "Canary") == set()
 
 
 async def test_erasing_again_changes_nothing(database: Database) -> None:
