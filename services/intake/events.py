@@ -76,6 +76,7 @@ async def on_released(connection: Connection, event: RecommendationReleased) -> 
     }
     await timeline.hear(connection, Heard(event, detail, "released"))
     await timeline.keep_document(connection, event, event.document, link_expires_at=event.expires_at)
+    await timeline.end_closed_link(connection, event.intake_id)
     link = {"link_id": str(event.link_id), "expires_at": event.expires_at.isoformat()}
     await mail.queue(connection, "document", event.intake_id, event.time, link)
     reminded_at = reminder_due(event.time, event.expires_at)
@@ -146,7 +147,7 @@ async def on_link_closed(connection: Connection, event: RecommendationLinkClosed
         "by": str(event.by),
     }
     await timeline.note(connection, event, detail)
-    await timeline.close_link(connection, event)
+    await timeline.end_closed_link(connection, event.intake_id)
 
 
 async def on_outcome_recorded(connection: Connection, event: RecommendationOutcomeRecorded) -> None:

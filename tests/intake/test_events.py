@@ -227,6 +227,8 @@ async def test_a_closed_link_ends_what_waits_on_it_until_another_takes_its_place
     assert await standing() == (True, False, second.expires_at)
     await hear(database, closed(first))
     assert await standing() == (True, False, second.expires_at)
+    await hear(database, closed(second), second)
+    assert await standing() == (False, True, None)
 
 
 async def test_an_older_event_never_replaces_a_newer_state(database: Database) -> None:

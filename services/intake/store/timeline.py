@@ -8,7 +8,7 @@ from uuid import UUID
 
 from shared.contracts.assessment import AssessmentCompleted
 from shared.contracts.base import IntakeEvent
-from shared.contracts.recommendation import RecommendationEvent, RecommendationLinkClosed
+from shared.contracts.recommendation import RecommendationEvent
 from shared.postgres import Connection
 
 
@@ -146,8 +146,8 @@ async def keep_document(
     )
 
 
-async def close_link(connection: Connection, event: RecommendationLinkClosed) -> None:
-    """Wait no more for the end of the last document's link, unless another has taken its place."""
-    release = await last_release(connection, event.intake_id)
-    if release is not None and release.link_id == event.link_id:
-        await connection.execute("update intake set link_expires_at = null where id = $1", event.intake_id)
+async def end_closed_link(connection: Connection, intake_id: UUID) -> None:
+    """Wait no more for the end of the last document's link where it was closed."""
+    release = await last_release(connection, intake_id)
+    if release is not None and release.closed_at is not None:
+        await connection.execute("update intake set link_expires_at = null where id = $1", intake_id)
