@@ -84,11 +84,11 @@ def _parsed(body: bytes) -> Any:
 
 
 def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise _unreadable(f"The key {twice!r} stands in it more than once; give it once.")
+    content: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in content:
+            raise _unreadable(f"The key {key!r} stands in it more than once; give it once.")
+        content[key] = value
     return content
 
 

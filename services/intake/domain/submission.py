@@ -25,6 +25,8 @@ from shared.questionnaire import PUBLISHED, UNKNOWN, Questionnaire, load
 
 CONSENT_TEXT = "2026-11"
 MAX_TEXT = 200
+LONGEST_COMPOSED = 5
+UNSHOWN = {"Cc", "Cs", "Co", "Zl", "Zp"}
 TOO_LONG = gettext_noop("Use at most 200 characters.")
 
 
@@ -57,12 +59,15 @@ class RevisionClosed(Exception):
 
 
 def _plain(text: str) -> str:
+    # composing takes time by the square of the length, and leaves what is this long too long
+    if len(text) > LONGEST_COMPOSED * MAX_TEXT:
+        raise ValueError(TOO_LONG)
     text = unicodedata.normalize("NFC", text).strip()
     if not text:
         raise ValueError(gettext_noop("Fill this in."))
     if len(text) > MAX_TEXT:
         raise ValueError(TOO_LONG)
-    if any(unicodedata.category(character) in ("Cc", "Cs", "Co") for character in text):
+    if any(unicodedata.category(character) in UNSHOWN for character in text):
         raise ValueError(gettext_noop("It holds characters that cannot be shown. Type it again."))
     return text
 
@@ -75,7 +80,7 @@ def _country(code: str) -> str:
 
 def _email(address: str) -> str:
     try:
-        return validate_email(_plain(address), check_deliverability=False).normalized
+        return validate_email(_plain(address), allow_smtputf8=False, check_deliverability=False).normalized
     except EmailNotValidError as error:
         raise ValueError(gettext_noop("Give an e-mail address such as name@company.com.")) from error
 

@@ -1,4 +1,6 @@
 import string
+import unicodedata
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -69,6 +71,23 @@ def test_any_visible_characters_make_a_password(password: str) -> None:
 
 def test_a_password_is_the_same_from_every_keyboard() -> None:
     assert accounts.normalised_password("Ju\u0308rgen") == accounts.normalised_password("J\u00fcrgen")
+
+
+@pytest.mark.parametrize(
+    "normalised", [accounts.normalised_email, accounts.normalised_name, accounts.normalised_password]
+)
+def test_what_is_far_too_long_is_not_composed_and_stays_too_long(
+    normalised: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    composed: list[str] = []
+
+    def compose(form: str, text: str) -> str:
+        composed.append(text)
+        return text
+
+    monkeypatch.setattr(unicodedata, "normalize", compose)
+    assert len(normalised("a" + "\u0301" * 60_000 + "\u0327" * 60_000)) > accounts.LONGEST_PASSWORD
+    assert [len(text) < 2_000 for text in composed] == [True]
 
 
 @pytest.mark.parametrize("roles", [[], ["owner"], ["sales", "owner"]])
