@@ -21,7 +21,7 @@ from services.intake.domain.mail import (
     reminder_due,
     why_dropped,
 )
-from services.intake.handlers.messages import NOT_SHOWN, compose
+from services.intake.handlers.messages import NOT_SHOWN, Refused, compose
 from services.intake.jobs import send_mail
 from services.intake.store import drafts, mail
 from shared import access, erasure
@@ -127,6 +127,17 @@ def test_every_kind_has_its_words_and_a_way_on(settings: Settings, kind: Kind) -
     assert said(nameless).startswith("Hello,\n\n")
 
 
+def test_an_international_domain_is_written_as_every_mail_server_takes_it(settings: Settings) -> None:
+    composed = compose(message(), Addressee(**vars(INES) | {"email": "ines@m\u00fcnchen.de"}), settings)
+    assert composed["To"] == "Ines Albrecht <ines@xn--mnchen-3ya.de>"
+
+
+@pytest.mark.parametrize("changes", [{"company": "Nord\u2028licht"}, {"email": "j\u00fcrgen@example.com"}])
+def test_what_cannot_stand_in_a_mail_is_refused(settings: Settings, changes: dict[str, str]) -> None:
+    with pytest.raises(Refused, match="cannot be written in a mail"):
+        compose(message(), Addressee(**vars(INES) | changes), settings)
+
+
 def test_links_are_the_very_ones_that_open_the_pages(settings: Settings) -> None:
     secret = settings.link_secret.get_secret_value()
     document = compose(message("document"), INES, settings).get_content()
@@ -195,12 +206,12 @@ async def database(connect: Any) -> Database:
     return found
 
 
-async def begun(database: Database, email: str = "mara@nordwind.example") -> UUID:
+async def begun(database: Database, email: str = "mara@nordwind.example", name: str = "Mara Lind") -> UUID:
     """A draft whose link was asked for."""
     draft = begin(uuid4(), NOW)
     async with database.connection() as connection:
         await drafts.add(connection, draft)
-        entries = {"contact_name": Entry("Mara Lind", 1), "contact_email": Entry(email, 1)}
+        entries = {"contact_name": Entry(name, 1), "contact_email": Entry(email, 1)}
         await drafts.keep(connection, draft.id, {field: entry for field, entry in entries.items() if entry.value})
         await mail.queue(connection, "resume", draft.id, NOW)
     return draft.id
@@ -239,6 +250,17 @@ async def test_mail_goes_to_the_address_of_now_once_and_says_so(
     assert f"http://testserver/q/{token}" in taken.get_content().splitlines()
     assert "mara" not in str(logs).lower()
     assert token not in str(logs)
+
+
+async def test_a_message_that_cannot_be_written_is_given_up_and_holds_up_no_other(
+    database: Database, mailbox: Mailbox, settings: Settings
+) -> None:
+    await begun(database, name="Mara\nLind")
+    await begun(database)
+    await send_mail(database, posting_to(mailbox, settings))
+    async with database.connection() as connection:
+        states = await connection.fetch("select state from mail order by state")
+    assert [row["state"] for row in states] == ["failed", "sent"]
 
 
 async def test_a_message_that_is_put_off_is_tried_again_later_each_time_and_then_taken(

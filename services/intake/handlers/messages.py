@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import aiosmtplib
 from babel import dates
+from email_validator import validate_email
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import SecretStr
 
@@ -29,7 +30,7 @@ NOT_SHOWN = "(the personal link, which only the person who asked for it gets)"
 
 
 class Refused(Exception):
-    """The server will never take this message; says why."""
+    """This message will never go out; says why."""
 
 
 class Postponed(Exception):
@@ -37,7 +38,17 @@ class Postponed(Exception):
 
 
 def compose(mail: Mail, addressee: Addressee, settings: Settings, *, shows_link: bool = True) -> EmailMessage:
-    """The message as it would go out now, with its links; without `shows_link` the personal one is left out."""
+    """The message as it would go out now, with its links; without `shows_link` the personal one is left out.
+
+    Raises Refused where a name or an address cannot stand in a mail.
+    """
+    try:
+        return _composed(mail, addressee, settings, shows_link)
+    except ValueError as error:
+        raise Refused("The name, the company or the address cannot be written in a mail.") from error
+
+
+def _composed(mail: Mail, addressee: Addressee, settings: Settings, shows_link: bool) -> EmailMessage:
     values = {
         "name": addressee.name,
         "company": addressee.company,
@@ -55,7 +66,8 @@ def compose(mail: Mail, addressee: Addressee, settings: Settings, *, shows_link:
     message["Message-ID"] = f"<{mail.id}.{mail.issue}@{urlsplit(settings.public_url).hostname}>"
     message["Date"] = format_datetime(datetime.now(UTC))
     message["Subject"] = subject
-    message["To"] = Address(addressee.name, addr_spec=addressee.email)
+    address = validate_email(addressee.email, allow_smtputf8=False, check_deliverability=False).ascii_email
+    message["To"] = Address(addressee.name, addr_spec=address)
     if settings.mail_from is not None:
         name, address = parseaddr(settings.mail_from)
         message["From"] = Address(name, addr_spec=address)

@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from services.intake.domain.mail import Mail, State, why_dropped
 from services.intake.domain.submission import is_email
-from services.intake.handlers.messages import compose
+from services.intake.handlers.messages import Refused, compose
 from services.intake.store import mail
 from services.intake.web.console.staff import Sales, database_of, page, see
 from shared.language import gettext_noop
@@ -73,10 +73,13 @@ async def read(request: Request, mail_id: UUID, staff: Sales) -> HTMLResponse:
     async with database_of(request).connection() as connection:
         found = await _found(connection, mail_id)
         addressee = await mail.addressee(connection, found.about)
-    is_private, message = found.kind == "resume", None
+    is_private, message, dropped = found.kind == "resume", None, why_dropped(found, addressee)
     if addressee is not None and is_email(addressee.email):
         shown = replace(addressee, name="") if is_private else addressee
-        message = compose(found, shown, settings, shows_link=not is_private)
+        try:
+            message = compose(found, shown, settings, shows_link=not is_private)
+        except Refused as refusal:
+            dropped = str(refusal)
     return page(
         request,
         "message.html",
@@ -85,7 +88,7 @@ async def read(request: Request, mail_id: UUID, staff: Sales) -> HTMLResponse:
         message=message,
         is_private=is_private,
         is_case=addressee is not None and addressee.state is not None,
-        dropped=why_dropped(found, addressee),
+        dropped=dropped,
         states=STATES,
         kinds=KINDS,
         can_send=settings.smtp_url is not None,
