@@ -14,7 +14,14 @@ MAX_REPLICAS = 3
 ANSWER_SECONDS = 5
 MAX_RECORD_BYTES = 4_194_304
 
-SETTINGS = {"retention.ms": str(7 * 24 * 3600 * 1000), "max.message.bytes": str(MAX_RECORD_BYTES)}
+DAY_MS = 24 * 3600 * 1000
+
+# records go by whole segments: what was erased elsewhere is gone from here a day after its week at the latest
+SETTINGS = {
+    "retention.ms": str(7 * DAY_MS),
+    "segment.ms": str(DAY_MS),
+    "max.message.bytes": str(MAX_RECORD_BYTES),
+}
 
 
 class TopicRefused(Exception):

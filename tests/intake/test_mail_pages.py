@@ -99,6 +99,16 @@ async def test_nobody_can_flood_a_mailbox(client: AsyncClient, database: Databas
     assert "Try again in an hour" in text_of(answers[-1])
 
 
+async def test_questionnaires_beyond_a_few_for_one_address_arrive_without_a_receipt(
+    client: AsyncClient, database: Database
+) -> None:
+    for _ in range(6):
+        await sent(client, SAAS_SCALE_UP)
+    async with database.connection() as connection:
+        assert await connection.fetchval("select count(*) from intake") == 6
+        assert await connection.fetchval("select count(*) from mail where kind = 'receipt'") == 5
+
+
 async def test_a_sent_questionnaire_is_acknowledged_and_a_release_brings_the_document_and_later_a_reminder(
     client: AsyncClient, database: Database, mailbox: Mailbox, settings: Settings, anna: AsyncClient
 ) -> None:

@@ -19,10 +19,17 @@ from shared.contracts.intake import Campaign
 from shared.postgres import Connection
 
 
-async def accept(connection: Connection, draft: Draft, consent: ConsentForm, author: UUID | None = None) -> None:
+async def accept(
+    connection: Connection,
+    draft: Draft,
+    consent: ConsentForm,
+    author: UUID | None = None,
+    *,
+    sends_receipt: bool = True,
+) -> None:
     """Send a draft in: it becomes the intake of the same id, and is kept as it was sent.
 
-    Its contact, who gets a receipt, may be missing. `author` is the colleague who took the answers down, if one did.
+    Its contact, who may get a receipt, may be missing. `author` is the colleague who took the answers down, if one did.
     The case belongs to the colleague who began it, if one did, and not an API key.
     """
     now = datetime.now(UTC)
@@ -55,7 +62,7 @@ async def accept(connection: Connection, draft: Draft, consent: ConsentForm, aut
     await drafts.mark_sent(connection, draft.id, now)
     if draft.made_by and await accounts.find(connection, draft.made_by, "key") is None:
         await handlers.entrust(connection, draft.id, draft.made_by, by=draft.made_by)
-    if email:
+    if email and sends_receipt:
         await mail.queue(connection, "receipt", draft.id, now)
 
 

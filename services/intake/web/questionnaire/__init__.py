@@ -11,7 +11,7 @@ from services.intake.web.questionnaire.draft import speak
 
 @asynccontextmanager
 async def _counting_requests(app: FastAPI) -> AsyncIterator[None]:
-    app.state.link_requests = later.requests()
+    app.state.mail_requests = later.requests()
     yield
 
 

@@ -43,7 +43,8 @@ ERASE = Step(
     gettext_noop("Erase everything about you?"),
     gettext_noop(
         "Your details, your answers, the result, and any recommendation made from them are deleted, here and wherever "
-        "we have passed them on among ourselves. Nobody can bring them back. That there was a request, and when, stays."
+        "we have passed them on among ourselves; a log between our systems that nobody reads forgets them after eight "
+        "days. Nobody can bring them back. That there was a request, and when, stays."
     ),
     gettext_noop("Erase everything"),
 )

@@ -25,7 +25,7 @@ router = APIRouter()
 
 
 def requests() -> Attempts:
-    """The count of links asked for, so that nobody floods a mailbox from here."""
+    """The count of messages that prospects had sent, so that nobody floods a mailbox from here."""
     return Attempts(PER_EMAIL, PER_CLIENT)
 
 
@@ -48,8 +48,8 @@ async def send(request: Request, token: str) -> Response:
     draft = await opened(request, token)
     try:
         address = TypeAdapter(Email).validate_python(typed)
-        link_requests: Attempts = request.app.state.link_requests
-        await link_requests.count(address.lower(), network(request))
+        mail_requests: Attempts = request.app.state.mail_requests
+        await mail_requests.count(address.lower(), network(request))
     except ValidationError as refusal:
         asked = str(refusal.errors()[0]["ctx"]["error"])
         return await _page(request, token, draft, status=422, typed=typed, errors={"contact_email": asked})

@@ -11,6 +11,7 @@ from services.intake.domain.submission import CONSENT_TEXT, ConsentForm
 from services.intake.handlers import links
 from services.intake.handlers.prospects import accept
 from services.intake.store import cases, intakes, timeline
+from services.intake.web.account.passwords import Attempts, TooManyAttempts, network
 from services.intake.web.questionnaire.draft import locked, not_this_form, opened, posted, to
 from services.intake.web.questionnaire.steps import REVIEW, fields_of, slugs_of
 from services.intake.web.questionnaire.wording import asked_back, line
@@ -40,12 +41,13 @@ async def submit(request: Request, token: str) -> Response:
     if not form.keys() <= {"consent"}:
         raise not_this_form()
     is_agreed = form.get("consent") == "yes"
+    sends_receipt = is_agreed and await _may_write(request, await opened(request, token))
     database: Database = request.app.state.database
     async with database.transaction() as connection:
         draft = await locked(request, connection, token)
         errors = {} if draft.sent_at else draft.missing | ({} if is_agreed else {"consent": AGREE})
         if not draft.sent_at and not errors:
-            await accept(connection, draft, ConsentForm(given=True))
+            await accept(connection, draft, ConsentForm(given=True), sends_receipt=sends_receipt)
     if errors:
         return _review(request, token, draft, is_agreed=is_agreed, errors=errors)
     return to(token, "status")
@@ -102,6 +104,18 @@ async def status(request: Request, token: str, seen: str = "") -> Response:
         document_address=None if release is None else links.document(settings, release.link_id),
         asked_back=asked_back(draft.questionnaire, (check.id for check in assessment.checks)) if assessment else [],
     )
+
+
+async def _may_write(request: Request, draft: Draft) -> bool:
+    """Whether a receipt may go out: anybody can have it carry a name of theirs to an address of theirs."""
+    if draft.sent_at or draft.missing:
+        return False
+    mail_requests: Attempts = request.app.state.mail_requests
+    try:
+        await mail_requests.count(draft.entry("contact_email").value.lower(), network(request))
+    except TooManyAttempts:
+        return False
+    return True
 
 
 def _review(
