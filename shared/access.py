@@ -33,7 +33,8 @@ class NotSignedIn(Exception):
 class NotAllowed(Exception):
     """Signed in, but none of the account's roles may do this."""
 
-    def __init__(self, roles: tuple[Role, ...]) -> None:
+    def __init__(self, roles: tuple[Role, ...], *, is_admin: bool) -> None:
+        self.is_admin = is_admin
         super().__init__(f"This needs the role {' or '.join(role.replace('_', ' ') for role in roles)}.")
 
 
@@ -167,7 +168,7 @@ def requires(*roles: Role) -> Callable[[Principal], Awaitable[Principal]]:
 
     async def allowed(principal: Staff) -> Principal:
         if not principal.may(*roles):
-            raise NotAllowed(roles)
+            raise NotAllowed(roles, is_admin=principal.may("admin"))
         return principal
 
     return allowed

@@ -2,18 +2,20 @@
 
 import time
 from http import HTTPStatus
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import asyncpg
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
+from fastapi.routing import iter_route_contexts
 from secure import ContentSecurityPolicy, ReferrerPolicy, Secure, StrictTransportSecurity, XContentTypeOptions
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import ClientDisconnect
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import postgres
@@ -23,7 +25,12 @@ from shared.service.http import Problem
 from shared.service.settings import Settings
 
 SIGN_IN = "/account/sign-in"
+SIGN_OUT = "/account/sign-out"
 READING = ("GET", "HEAD", "OPTIONS")
+MOUNTED = {"GET", "HEAD"}
+ASK_AN_ADMIN = "Ask an admin for it."
+PEOPLE = {"label": "Open People", "href": "/account/people"}
+OWN_ROLES = {"label": "See your roles", "href": "/account/"}
 
 log = structlog.get_logger(__name__)
 
@@ -45,9 +52,7 @@ def guard(app: FastAPI, settings: Settings) -> None:
 
 async def _refuse(request: Request, error: Exception) -> Response:
     if isinstance(error, NotSignedIn) and not _is_api(request.url.path):
-        asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        place = f"?next={quote(asked, safe='/')}" if request.method in READING else ""
-        return RedirectResponse(SIGN_IN + place, HTTPStatus.SEE_OTHER)
+        return RedirectResponse(_sign_in(request), HTTPStatus.SEE_OTHER)
     problem = _problem(request.scope, error)
     pages = getattr(request.app.state, "pages", None)
     if _is_api(request.url.path) or pages is None:
@@ -65,7 +70,38 @@ async def _refuse(request: Request, error: Exception) -> Response:
         response.headers["retry-after"] = "2"
     if problem.status == HTTPStatus.UNAUTHORIZED:
         response.headers["www-authenticate"] = "Bearer"
+    if problem.status == HTTPStatus.METHOD_NOT_ALLOWED:
+        response.headers["allow"] = ", ".join(sorted(_methods(request.app, request.url.path)))
     return response
+
+
+def _sign_in(request: Request) -> str:
+    """The way to sign in, then on to what was asked for, or to the page whose form was not taken."""
+    if request.method in READING:
+        going = {"next": request.url.path + (f"?{request.url.query}" if request.url.query else "")}
+    elif request.url.path == SIGN_OUT:
+        return SIGN_IN
+    else:
+        page = _page_above(request.app, request.url.path)
+        going = ({"next": page} if page else {}) | {"unsent": "yes"}
+    return f"{SIGN_IN}?{urlencode(going, safe='/', quote_via=quote)}"
+
+
+def _page_above(app: FastAPI, path: str) -> str | None:
+    """The page that a form's address belongs to: the longest address, itself or above it, that can be read."""
+    parts = path.rstrip("/").split("/")
+    above = ("/".join(parts[:length]) for length in range(len(parts), 1, -1))
+    return next((place for one in above for place in (one, f"{one}/") if "GET" in _methods(app, place)), None)
+
+
+def _methods(app: FastAPI, path: str) -> set[str]:
+    """What can be done at an address."""
+    found: set[str] = set()
+    for route in iter_route_contexts(app.routes):
+        pattern, _, _ = compile_path(f"{route.path}" if route.methods else f"{route.path}/{{path:path}}")
+        if pattern.match(path):
+            found |= route.methods or MOUNTED
+    return found
 
 
 def _problem(scope: Scope, error: Exception) -> Problem:
@@ -74,9 +110,10 @@ def _problem(scope: Scope, error: Exception) -> Problem:
             return error
         case NotSignedIn():
             return Problem(401, "Sign in", "Send a valid token in the header Authorization, as: Bearer TOKEN.")
+        case NotAllowed() | RequestValidationError() | HTTPException(status_code=405) if not _is_api(scope["path"]):
+            return _page_problem(scope, error)
         case NotAllowed():
-            way_on = {} if _is_api(scope["path"]) else {"action": {"label": "See your roles", "href": "/account/"}}
-            return Problem(403, "This account may not do that", f"{error} Ask an admin for it.", **way_on)
+            return Problem(403, "This account may not do that", f"{error} {ASK_AN_ADMIN}")
         case RequestValidationError():
             fault = error.errors()[0]
             advice = "Give an id as it was handed out." if fault["type"] == "uuid_parsing" else fault["msg"]
@@ -112,6 +149,24 @@ def _problem(scope: Scope, error: Exception) -> Problem:
                 gettext_noop("Something broke here"),
                 gettext_noop("The fault is ours and has been noted. Try again, or tell us."),
             )
+
+
+def _page_problem(scope: Scope, error: NotAllowed | RequestValidationError | HTTPException) -> Problem:
+    """What a person is told where a program gets the bare facts: plain words, and a way on."""
+    page = _page_above(scope["app"], scope["path"])
+    back = {} if page is None else {"action": {"label": gettext_noop("Open the page"), "href": page}}
+    match error:
+        case NotAllowed():
+            advice = "You are an admin: you can give it to yourself under People." if error.is_admin else ASK_AN_ADMIN
+            action = PEOPLE if error.is_admin else OWN_ROLES
+            return Problem(403, "This account may not do that", f"{error} {advice}", action=action)
+        case RequestValidationError():
+            name = error.errors()[0]["loc"][:2][-1]
+            advice = f"“{name}” holds something that this page does not know. Open the page and choose again."
+            return Problem(422, gettext_noop("Some fields need another value"), advice, **back)
+        case _:
+            advice = gettext_noop("This address only takes what a form sends. Open the page with the form.")
+            return Problem(405, gettext_noop("That does not work here"), advice, **back)
 
 
 def _is_api(path: str) -> bool:

@@ -246,7 +246,7 @@ async def test_who_is_not_signed_in_is_told_how_by_the_api_and_led_there_by_a_pa
         led = await http.get("/console/me")
         assert (led.status_code, led.headers["location"]) == (303, "/account/sign-in?next=/console/me")
         written = await http.post("/console/accounts")
-        assert (written.status_code, written.headers["location"]) == (303, "/account/sign-in")
+        assert (written.status_code, written.headers["location"]) == (303, "/account/sign-in?unsent=yes")
 
 
 async def test_a_route_lets_pass_only_the_roles_it_names(settings: Settings) -> None:

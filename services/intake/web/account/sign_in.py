@@ -54,11 +54,12 @@ class LinkEnded(Exception):
 
 @router.get(SIGN_IN)
 async def ask_who(request: Request) -> Response:
-    """The ways to sign in; after signing out, also the way to do so at the provider."""
+    """The ways to sign in; after signing out also the way to do so at the provider, or that a form was not taken."""
     provider: Provider | None = request.app.state.provider
     leave = await provider.end_session_url() if provider and "left" in request.query_params else None
     going = local_path(request.query_params.get("next", "")) or ""
-    return page(request, "sign-in.html", email="", next=going, leave=leave)
+    unsent = "unsent" in request.query_params
+    return page(request, "sign-in.html", email="", next=going, leave=leave, unsent=unsent)
 
 
 @router.post(SIGN_IN, dependencies=[Depends(with_passwords)])
