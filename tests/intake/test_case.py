@@ -233,7 +233,9 @@ async def test_whatever_was_heard_of_a_case_can_be_read(app: FastAPI, settings: 
     case = await sent_in(hers)
     async with database.connection() as connection:
         for topic, detail in (
+            ("recommendation.proposed.v1", {"model": "hybrid", "revision": 1}),
             ("recommendation.reviewed.v1", {"decision": "return", "by": str(anna), "model": None, "revision": 1}),
+            ("recommendation.answered.v1", {"answer": "asked"}),
             ("recommendation.call-booked.v1", {"status": "booked", "starts_at": "2026-12-01T09:00:00+00:00"}),
             ("recommendation.moon-landing.v3", {"revision": 2, "flag": "planted"}),
             ("odd", {}),
@@ -244,7 +246,9 @@ async def test_whatever_was_heard_of_a_case_can_be_read(app: FastAPI, settings: 
         await connection.execute("update intake set state = 'returned'")
     page = text_of(await hers.get(f"/console/{case}"))
     for told in (
-        "Reviewed: return Anna Berg",
+        "Proposal made: team and project together",
+        "Reviewed: returned with a question Anna Berg",
+        "Answer from the client: a question",
         "Call with the client: booked",
         "1 December 2026",
         "Moon landing",
@@ -254,14 +258,31 @@ async def test_whatever_was_heard_of_a_case_can_be_read(app: FastAPI, settings: 
     assert "The review came back with a question" in page
 
 
-async def test_only_an_admin_erases_and_sees_no_more_than_needed(app: FastAPI, settings: Settings) -> None:
+async def test_only_an_admin_erases_and_sees_no_more_than_tells_the_right_case(
+    app: FastAPI, settings: Settings
+) -> None:
     _, hers = await joins(app, settings, "Anna Berg")
     case = await sent_in(hers)
     assert "Erase the case of Nordlicht Energie for good?" in text_of(await hers.get(f"/console/{case}/erase"))
     admin = colleague(app, settings, "admin")
-    asked = text_of(await admin.get(f"/console/{case}/erase"))
-    assert ("Erase this case for good?" in asked, "Nordlicht" in asked) == (True, False)
+    page = await admin.get(f"/console/{case}/erase")
+    for shown in ("Erase the case of Nordlicht Energie for good?", "Submitted", f"{datetime.now(UTC):%-d %B %Y}"):
+        assert shown in text_of(page)
+    assert "Ines Albrecht" not in page.text
+    assert 'href="/console/erase">No, go back<' in page.text
     assert (await colleague(app, settings, "sales").post(f"/console/{case}/erase")).status_code == 403
     done = await admin.post(f"/console/{case}/erase")
     assert "This case is erased" in text_of(await admin.get(done.headers["location"]))
     assert (await admin.post(f"/console/{uuid4()}/erase")).status_code == 404
+
+
+async def test_an_admin_finds_the_case_to_erase_by_its_address_or_number(app: FastAPI, settings: Settings) -> None:
+    admin = colleague(app, settings, "admin")
+    assert 'href="/console/erase"' in (await admin.get("/console/erase")).text
+    case = str(uuid4())
+    for named in (case, f" {case.upper()} ", f"http://testserver/reviews/{case}?done=note"):
+        led = await admin.get("/console/erase", params={"case": named})
+        assert (led.status_code, led.headers["location"].lower()) == (303, f"/console/{case}/erase")
+    asked = await admin.get("/console/erase", params={"case": "Nordlicht"})
+    assert (asked.status_code, "There is no case's number in this" in text_of(asked)) == (422, True)
+    assert (await colleague(app, settings, "sales").get("/console/erase")).status_code == 403

@@ -126,3 +126,11 @@ async def test_an_unknown_account_or_key_is_a_page_that_is_not_there(database: D
     ):
         answer = await client.request(method, path, data={"roles": ["sales"]})
         assert answer.status_code == 404, path
+
+
+async def test_whoever_keeps_the_rubric_is_told_with_which_command(database: Database, browser: Browsers) -> None:
+    for email, role in (("rob@company.com", "rubric_owner"), ("ada@company.com", "admin")):
+        await person(database, email, role)  # type: ignore[arg-type]
+        client = await browser()
+        await enter(client, email)
+        assert ("advisor rubric" in text(await client.get("/account/"))) == (role == "rubric_owner")

@@ -74,7 +74,10 @@ async def test_of_two_password_changes_at_once_one_counts(database: Database, br
         await enter(client, "ann@company.com")
         changes.append(client.post("/account/password", data={"current": PASSWORD, "password": new, "again": new}))
     answers = await at_once(database, "select from account for update", *changes)
-    assert sorted(leads_to(answer) for answer in answers) == ["/account/?done=password", "/account/sign-in"]
+    assert sorted(leads_to(answer) for answer in answers) == [
+        "/account/?done=password",
+        "/account/sign-in?next=/account/&unsent=yes",
+    ]
 
 
 async def test_of_two_admins_who_remove_each_other_at_once_one_stays(database: Database) -> None:

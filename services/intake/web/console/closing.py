@@ -1,5 +1,6 @@
 """Withdrawing a case, and erasing it: each asked once more before it is done."""
 
+import re
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
@@ -9,8 +10,12 @@ from services.intake.domain.submission import UnknownIntake
 from services.intake.store import intakes
 from services.intake.web.console.staff import Admin, Sales, database_of, page, see
 from shared.access import Principal
+from shared.language import gettext_noop
 
 router = APIRouter()
+
+NUMBER = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+NEEDS_NUMBER = gettext_noop("There is no case's number in this. Copy the address of the case's page.")
 
 
 @router.get("/{intake_id:uuid}/withdraw")
@@ -25,6 +30,15 @@ async def withdraw(request: Request, intake_id: UUID, staff: Sales) -> Response:
     async with database_of(request).transaction() as connection:
         await handlers.withdraw(connection, intake_id, by=staff.id)
     return see(f"{intake_id}?done=withdrawn")
+
+
+@router.get("/erase")
+async def ask_which_to_erase(request: Request, staff: Admin, case: str = "") -> Response:
+    """Where an admin, who need not read cases, names the one to erase; on to it once a number or a link is given."""
+    if found := NUMBER.search(case):
+        return see(f"{found[0]}/erase")
+    errors = {"case": NEEDS_NUMBER} if case else {}
+    return page(request, "erase-which.html", status=422 if errors else 200, staff=staff, case=case, errors=errors)
 
 
 @router.get("/{intake_id:uuid}/erase")
