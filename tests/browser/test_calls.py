@@ -148,7 +148,7 @@ async def test_the_scores_move_while_talking_and_nothing_typed_is_lost_whatever_
         await expect(page.get_by_role("dialog")).to_contain_text("To the question to ask next")
 
 
-async def test_two_colleagues_on_one_call_do_not_overwrite_each_other(
+async def test_two_colleagues_on_one_call_see_what_the_other_gave_and_do_not_overwrite_it(
     chromium: Browser, settings: Settings, system: System
 ) -> None:
     async with (
@@ -164,16 +164,20 @@ async def test_two_colleagues_on_one_call_do_not_overwrite_each_other(
         await anna.locator('[name="notes"]').fill("Jan decides.")
         await anna.locator('[name="company_name"]').fill("Nordwind")
         await expect(anna.locator("#saving")).to_have_text("Saved.")
-        await ida.locator('[name="deadline"][value="wished"]').click()
-        await expect(ida.get_by_role("alert")).to_contain_text("“A firm date, with a little room”, which stands now")
-        await expect(ida.locator('[name="deadline"]:checked')).to_have_value("firm")
+        await there.set_offline(True)
         await ida.locator('[name="notes"]').fill("A fair in March.")
+        await ida.locator('[name="deadline"][value="wished"]').click()
+        await there.set_offline(False)
+        await expect(ida.get_by_text("“A firm date, with a little room”, which stands now")).to_be_visible()
+        await expect(ida.locator('[name="deadline"]:checked')).to_have_value("firm")
         await expect(ida.locator('[name="notes"]')).to_have_value("Jan decides.\nA fair in March.")
+        await expect(ida.locator('[name="company_name"]')).to_have_value("Nordwind")
         await ida.locator('[name="requirements"][value="written"]').check()
         await ida.locator('[name="change_rate"][value="weekly"]').check()
         await expect(ida.locator("#scores")).to_contain_text("These do not go together", timeout=PATIENCE_MS)
         await ida.locator('[name="go"][value="save"]').click()
-        await anna.reload()
+        await anna.locator('[name="aim"][value="steady_growth"]').check()
+        await expect(anna.locator('[name="requirements"]:checked')).to_have_value("written")
         await expect(anna.locator('[name="notes"]')).to_have_value("Jan decides.\nA fair in March.")
         await expect(anna.locator('[name="company_name"]')).to_have_value("Nordwind")
         for path in ("calls/?whose=all", f"invitations/new?call={urlsplit(anna.url).path.rpartition('/')[2]}"):

@@ -88,6 +88,7 @@ async def test_two_colleagues_on_one_call_see_what_the_other_gave_instead_of_ove
     first = (await saved(sales, call, deadline=("firm", 1), notes=("A fair.", 1))).json()["stored"]
     assert first["deadline"] == {"value": "firm", "seq": 1, "words": "A firm date, with a little room"}
     second = (await saved(sales, call, deadline=("none", 1), horizon=("soon", 1))).json()
+    assert second["stored"]["notes"] == {"value": "A fair.", "seq": 1, "words": "A fair."}
     assert second["stored"]["deadline"]["value"] == "firm"
     assert second["refused"].keys() == {"horizon"}
     disputed = await sales.post(call, data=rendered | {"deadline": "wished", "aim": "steady_growth", "go": "save"})
@@ -105,11 +106,26 @@ async def test_what_is_there_of_a_company_is_looked_at_before_a_new_case_is_made
     filled = form_on(await sales.get(second)) | COMPANY | {"consent": "yes", "go": "send"}
     asked = await sales.post(second, data=filled)
     assert asked.status_code == 422
-    assert "There may be 1 of this company already" in text_of(asked)
+    assert "This company may be here already" in text_of(asked)
     assert f'href="{first}"' in asked.text
+    assert "It is a new case: send it in" in text_of(asked)
     assert (await sales.post(second, data=form_on(asked) | {"go": "send"})).headers["location"].startswith("/console/")
     assert f'href="{second.replace("/calls", "")}"' in (await sales.get(f"{first}/known")).text
     assert f'href="{first}"' in (await sales.get(f"{second.replace('/calls', '')}/known")).text
+
+
+async def test_with_the_warning_on_screen_a_new_case_is_sent_in_at_once(sales: httpx2.AsyncClient) -> None:
+    first, second = await started(sales, "Nordwind Energie AG"), await started(sales, "Nordwind Energie")
+    page = await sales.get(second)
+    assert "This company may be here already" in text_of(page)
+    assert "It is a new case: send it in" in text_of(page)
+    update = await sales.get(f"{second}/known")
+    assert form_on(update)["seen"] == form_on(page)["seen"] == first.rpartition("/")[2]
+    assert 'id="send-label" hx-swap-oob="true">It is a new case: send it in<' in update.text
+    sent = await sales.post(second, data=form_on(page) | COMPANY | {"consent": "yes", "go": "send"})
+    assert sent.headers["location"] == second.replace("/calls", "")
+    await started(sales, "Nordwind Energie GmbH")
+    assert "This company may be here 2 times already" in text_of(await sales.get(first))
 
 
 async def test_answers_that_do_not_go_together_are_pointed_out_even_without_scores(sales: httpx2.AsyncClient) -> None:

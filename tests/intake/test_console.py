@@ -35,7 +35,47 @@ async def test_the_pipeline_shows_the_latest_first_and_one_state_when_asked(sale
         await sent_in(sales, name)
     everything = (await sales.get("/console/?view=table&state=")).text
     assert everything.index("Birch &amp; Sons") < everything.index("Alder Works")
-    assert (await sales.get("/console/?state=lost")).status_code == 422
+
+
+async def test_a_value_or_a_way_that_a_page_does_not_know_is_told_in_plain_words_with_a_way_back(
+    sales: httpx2.AsyncClient,
+) -> None:
+    lost = await sales.get("/console/?state=lost")
+    assert (lost.status_code, "“state” holds something that this page does not know" in text_of(lost)) == (422, True)
+    assert 'href="/console/"' in lost.text
+    assert "Input should be" not in lost.text
+    case = f"/console/{await sent_in(sales, 'Alder Works')}"
+    form = await sales.get(f"{case}/notes")
+    assert (form.status_code, form.headers["allow"]) == (405, "POST")
+    assert "This address only takes what a form sends" in text_of(form)
+    assert f'href="{case}"' in form.text
+    assert (await sales.put(f"{case}/withdraw")).headers["allow"] == "GET, POST"
+    assert (await sales.put("/api/intake/intakes")).headers["allow"] == "GET, POST"
+
+
+async def test_an_admin_is_told_where_to_get_a_role_that_is_missing(app: FastAPI, settings: Settings) -> None:
+    refused = await colleague(app, settings, "admin").get("/console/")
+    assert "You are an admin: you can give it to yourself under People." in text_of(refused)
+    assert 'href="/account/people"' in refused.text
+    assert "Ask an admin for it." in text_of(await colleague(app, settings, "rubric_owner").get("/console/"))
+
+
+async def test_a_form_that_meets_an_ended_session_leads_back_to_its_page_and_says_that_it_was_not_taken(
+    app: FastAPI, settings: Settings
+) -> None:
+    case = uuid4()
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url=settings.public_url) as nobody:
+        for path, back in (
+            (f"/console/{case}/notes", f"/console/{case}"),
+            ("/console/invitations/", "/console/invitations/"),
+            ("/account/sessions/end-others", "/account/"),
+        ):
+            led = await nobody.post(path, data={"text": "She rang."})
+            assert (led.status_code, led.headers["location"]) == (303, f"/account/sign-in?next={back}&unsent=yes")
+            page = await nobody.get(led.headers["location"])
+            assert "What you sent last was not recorded. Sign in and send it again." in text_of(page)
+            assert f'name="next" value="{back}"' in page.text
+        assert "was not recorded" not in text_of(await nobody.get("/account/sign-in?next=/console/"))
 
 
 async def test_a_long_pipeline_goes_on_on_the_next_page(

@@ -161,6 +161,20 @@ async def test_a_link_is_mailed_reminded_of_once_by_itself_and_never_after_it_wa
     assert (refused.status_code, "Open the case to go on" in refused.text) == (409, True)
 
 
+async def test_the_list_says_what_became_of_the_mail_and_never_that_kept_mail_went_out(
+    app: FastAPI, sales: httpx2.AsyncClient
+) -> None:
+    await made(sales, send=True)
+    database: Database = app.state.database
+    for change, told in (("state = 'kept'", "Kept here"), ("state = 'sent', sent_at = now()", "Sent")):
+        async with database.transaction() as connection:
+            await connection.execute(f"update mail set {change}")
+        row = text_of(await sales.get("/console/invitations/?whose=all"))
+        assert f"{told} just now" in row
+    await made(sales)
+    assert "Not by mail" in text_of(await sales.get("/console/invitations/?whose=all"))
+
+
 async def test_a_link_that_was_taken_back_or_has_run_out_opens_nothing_and_is_still_seen(
     app: FastAPI, sales: httpx2.AsyncClient, anybody: httpx2.AsyncClient
 ) -> None:
@@ -192,7 +206,7 @@ async def test_a_call_goes_on_as_a_personal_link_after_a_look_at_what_is_there(s
     assert "Write the e-mail address to send the link to" in text_of(asked)
     assert "Use small letters, digits" in text_of(asked)
     looked = await sales.post("/console/invitations/", data=form | {"go": "make"})
-    assert "There may be 1 of this company already" in text_of(looked)
+    assert "This company may be here already" in text_of(looked)
     made_now = await sales.post("/console/invitations/", data=form_on(looked) | {"go": "make"})
     assert "Not opened yet" in text_of(await sales.get(made_now.headers["location"]))
     assert "1 answer from your call" in text_of(looked)

@@ -199,7 +199,7 @@ async def _why_not_yet(connection: Connection, draft: Draft, form: Mapping[str, 
 
 @router.post("/{call_id:uuid}/answers")
 async def save(request: Request, call_id: UUID, staff: Sales) -> Response:
-    """Keep each field whose seq is higher than the stored one. The reply holds what is stored of all of them."""
+    """Keep each field whose seq is higher than the stored one. The reply holds all that is stored, by whomever."""
     given, _ = await read_json(request, GivenEntries)
     async with database_of(request).transaction() as connection:
         draft = await _open(connection, call_id, for_update=True)
@@ -219,7 +219,7 @@ async def save(request: Request, call_id: UUID, staff: Sales) -> Response:
                 refused[one] = language_of(request).gettext(str(refusal))
         taken = later(draft.entries, entries)
         await drafts.keep(connection, draft.id, taken)
-    held = {one: taken.get(one, draft.entry(one)) for one in entries}
+    held = {**draft.entries, **taken}
     return JSONResponse(
         {
             "stored": {
@@ -254,7 +254,7 @@ async def known(request: Request, call_id: UUID, staff: Sales) -> HTMLResponse:
     async with database_of(request).connection() as connection:
         draft = await _open(connection, call_id)
         found = await _known_of(connection, draft)
-    return page(request, "known.html", call=draft, known=found)
+    return page(request, "call-known.html", call=draft, known=found, is_update=True)
 
 
 @router.post("/{call_id:uuid}/discard")

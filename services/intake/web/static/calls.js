@@ -78,7 +78,7 @@ function unshelve() {
 }
 
 // One request at a time, with all that has changed: each seq is then one above what was seen, so a reply never crosses
-// a later answer, and what a colleague has written since is not overwritten.
+// a later answer, and what a colleague has written since is not overwritten. The reply brings what colleagues gave.
 
 async function save() {
   clearTimeout(timer);
@@ -129,21 +129,24 @@ async function post(entries) {
 
 function take(reply) {
   tell("saved");
-  const before = new Map(Object.keys(reply.stored).map((field) => [field, stored.get(field)]));
+  const before = new Map(stored);
   for (const [field, held] of Object.entries(reply.stored)) {
+    if (!seqOf.has(field) || (!unanswered.has(field) && held.seq <= Number(seqOf.get(field).value))) continue;
     const isMine = (unanswered.get(field) ?? []).includes(held.value);
+    const isUntouched = !unanswered.has(field) && valueOf(field) === before.get(field);
     unanswered.delete(field);
     const mine = valueOf(field);
     stored.set(field, held.value);
     seqOf.get(field).value = held.seq;
-    if (!isMine && held.value !== mine) settle(field, mine, held.value, held.words);
+    if (isUntouched) setValue(field, held.value);
+    else if (!isMine && held.value !== mine) settle(field, mine, held.value, held.words);
   }
   for (const [field, what] of Object.entries(reply.refused)) {
     unanswered.delete(field);
     stored.set(field, valueOf(field));
     note(field, saving.dataset.refused.replace("WHAT", () => what));
   }
-  const moved = Object.keys(reply.stored).filter((field) => before.get(field) !== stored.get(field));
+  const moved = fields.filter((field) => before.get(field) !== stored.get(field));
   announce(moved);
 }
 
