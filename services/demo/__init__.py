@@ -111,16 +111,18 @@ class DemoCompany(BaseModel):
 
     def submission(self) -> dict[str, Any]:
         """The request's body."""
-        first, *_, last = self.contact.lower().split()
-        firm = "".join(
-            letter for letter in normalize("NFKD", self.name.lower()) if letter.isascii() and letter.isalnum()
-        )
+        first, *_, last = map(_plain, self.contact.split())
         return {
             "company": self.model_dump(include={"name", "headcount", "industry", "country"}),
-            "contact": {"name": self.contact, "email": f"{first[0]}.{last}@{firm}.example"},
+            "contact": {"name": self.contact, "email": f"{first[0]}.{last}@{_plain(self.name)}.example"},
             "answers": self.answers,
             "consent": True,
         }
+
+
+def _plain(name: str) -> str:
+    """A name as it stands in an address of mail."""
+    return "".join(letter for letter in normalize("NFKD", name.lower()) if letter.isascii() and letter.isalnum())
 
 
 def companies() -> list[DemoCompany]:
@@ -172,12 +174,13 @@ async def _call(client: httpx2.AsyncClient) -> None:
 
 
 def _client(settings: Settings, name: str) -> httpx2.AsyncClient:
-    """A caller that is the same on every run, so that its keys are, too."""
+    """A caller that is the same on every run, so that its keys are, too: a machine that sends, or a person."""
     if settings.signing_key is None:
         raise CannotRun("Examples are sent with a token of their own: set ADVISOR_SIGNING_KEY.")
     now = datetime.now(UTC)
     caller = SENDER if name == SENDS else uuid5(SENDER, name)
-    principal = Principal(caller, caller, name, ("account_manager",), version=1)
+    session = SENDER if name == SENDS else uuid5(caller, name)
+    principal = Principal(caller, session, name, ("account_manager",), version=1)
     token = access.sign(principal, settings.signing_key, issued=now, expires=now + timedelta(hours=1))
     headers = {"Authorization": f"Bearer {token}"}
     return httpx2.AsyncClient(base_url=settings.public_url, headers=headers, timeout=10)
@@ -225,19 +228,20 @@ async def _review(
 
 
 async def _answer(client: httpx2.AsyncClient, intake_id: str, link: str, company: DemoCompany) -> None:
-    """What the client does with the document, and the account manager then."""
-    if company.then == "ask":
-        asked = {"answer": "asked", "name": company.contact, "note": QUESTION}
-        await _posted(client, f"{link}/answer", asked)
-        await _posted(client, f"/reviews/{intake_id}/reply", {"reply": REPLY})
-    elif company.then == "call":
-        await _posted(client, "/reviews/calls/hours", HOURS)
-        times = re.findall(r'name="starts_at" value="([^"]+)"', (await client.get(f"{link}/call")).text)
-        booked = {"zone": ZONE, "starts_at": times[0], "name": company.contact, "note": "+43 720 000 000"}
-        await _posted(client, f"{link}/call", booked)
-    else:
-        await _posted(client, f"{link}/answer", {"answer": "accepted", "name": company.contact})
-        _content(await client.post(f"/api/recommendation/intakes/{intake_id}/outcome", json=OUTCOME))
+    """What the client, who has no account, does with the document, and the account manager then."""
+    async with httpx2.AsyncClient(timeout=10) as prospect:
+        if company.then == "ask":
+            asked = {"answer": "asked", "name": company.contact, "note": QUESTION}
+            await _posted(prospect, f"{link}/answer", asked)
+            await _posted(client, f"/reviews/{intake_id}/reply", {"reply": REPLY})
+        elif company.then == "call":
+            await _posted(client, "/reviews/calls/hours", HOURS)
+            times = re.findall(r'name="starts_at" value="([^"]+)"', (await prospect.get(f"{link}/call")).text)
+            booked = {"zone": ZONE, "starts_at": times[0], "name": company.contact, "note": "+43 720 000 000"}
+            await _posted(prospect, f"{link}/call", booked)
+        else:
+            await _posted(prospect, f"{link}/answer", {"answer": "accepted", "name": company.contact})
+            _content(await client.post(f"/api/recommendation/intakes/{intake_id}/outcome", json=OUTCOME))
 
 
 async def _posted(client: httpx2.AsyncClient, address: str, form: Mapping[str, str]) -> None:

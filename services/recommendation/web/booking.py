@@ -18,7 +18,7 @@ from services.recommendation.domain.booking import BOOKABLE, ZONES, BookingReque
 from services.recommendation.handlers import booking
 from services.recommendation.store import calls
 from services.recommendation.store.documents import Behind
-from services.recommendation.web.documents import MAX_FORM_BYTES, found, link_address, locked
+from services.recommendation.web.documents import MAX_FORM_BYTES, found, link_address, locked, only_the_client
 from services.recommendation.web.refusals import errors_of
 from shared.appointment import Appointment, calendar_file, method
 from shared.pages import Pages
@@ -59,6 +59,7 @@ async def take(
     since: Annotated[date | None, Form()] = None,
 ) -> Response:
     """Book a time, or move the call that stands to it."""
+    await only_the_client(request, token)
     typed = {"zone": zone, "starts_at": starts_at, "name": name, "note": note}
     database: Database = request.app.state.database
     try:
@@ -75,6 +76,8 @@ async def take(
         return await _page(request, token, behind, status=409, zone=zone, since=since, typed=typed, is_gone=True)
     except ValidationError as refusal:
         errors = errors_of(refusal)
+        if "starts_at" in errors:
+            errors["starts_at"] = "Choose a time."
         behind = await found(request, token)
         return await _page(request, token, behind, status=422, zone=zone, since=since, typed=typed, errors=errors)
     return RedirectResponse(f"/d/{token}#call", 303)
@@ -83,6 +86,7 @@ async def take(
 @router.post("/{token}/call/cancel")
 async def call_off(request: Request, token: str) -> Response:
     """Cancel the call that stands."""
+    await only_the_client(request, token)
     database: Database = request.app.state.database
     now = datetime.now(UTC)
     async with database.transaction() as connection:

@@ -46,7 +46,7 @@ async def read(request: Request, token: str) -> Response:
 @router.post("/{token}/opened")
 async def opened(request: Request, token: str) -> Response:
     """Note that somebody reads: said by the page once it is shown, so that a scanner of links says nothing."""
-    if _is_colleague(request):
+    if await _is_colleague(request):
         return Response(status_code=204)
     database: Database = request.app.state.database
     async with database.transaction() as connection:
@@ -60,10 +60,11 @@ async def download(request: Request, token: str) -> Response:
     """The document as a file."""
     now = datetime.now(UTC)
     database: Database = request.app.state.database
+    is_colleague = await _is_colleague(request)
     async with database.transaction() as connection:
         behind = await locked(request, connection, token)
         number = behind.link.number
-        if not _is_colleague(request):
+        if not is_colleague:
             if not behind.is_read:
                 await correspondence.note_opening(connection, behind, now)
             await documents.record_visit(connection, behind.intake_id, number, "downloaded", now)
@@ -78,6 +79,7 @@ async def take_answer(
     request: Request, token: str, *, answer: Text = "", reason_code: Text = "", name: Text = "", note: Text = ""
 ) -> Response:
     """Accept, decline or ask."""
+    await only_the_client(request, token)
     typed = {"answer": answer, "reason_code": reason_code, "name": name, "note": note}
     database: Database = request.app.state.database
     try:
@@ -113,9 +115,25 @@ def _link_id(request: Request, token: str) -> UUID:
     return link_id
 
 
-def _is_colleague(request: Request) -> bool:
-    """True where the browser has a session of ours: whoever tries the link out is not the client."""
-    return bool({access.COOKIE, access.SECURE_COOKIE} & request.cookies.keys())
+async def only_the_client(request: Request, token: str) -> None:
+    """Raise Problem where a colleague is about to say something in the client's place."""
+    if await _is_colleague(request):
+        back = {"label": "Back to the document", "href": f"/d/{token}"}
+        raise Problem(
+            403,
+            "Only the client answers here",
+            "You are signed in, so nothing was recorded. Answering, booking and cancelling are the client's here.",
+            action=back,
+        )
+
+
+async def _is_colleague(request: Request) -> bool:
+    """True where somebody who is signed in sends it: whoever of ours tries the link out is not the client."""
+    try:
+        staff = await access.signed_in(request)
+    except access.NotSignedIn:
+        return False
+    return staff.is_person
 
 
 def _still_open(behind: Behind | None) -> Behind:

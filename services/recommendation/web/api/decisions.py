@@ -11,7 +11,7 @@ from services.recommendation.domain.review import ReviewRequest, SignatureReques
 from services.recommendation.handlers import assignment, decision
 from services.recommendation.web.api.steps import body_of, once
 from services.recommendation.web.api.views import AssignmentView, DecidedView, StandingView, decided_view
-from services.recommendation.web.callers import AccountManager, reviewer
+from services.recommendation.web.callers import AccountManager, Signer, reviewer
 from shared.postgres import Connection
 from shared.service import read_json
 
@@ -33,8 +33,8 @@ async def review(request: Request, intake_id: UUID, caller: AccountManager) -> R
 
 
 @router.post("/intakes/{intake_id}/signature", response_model=StandingView, openapi_extra=body_of(SignatureRequest))
-async def sign(request: Request, intake_id: UUID, caller: AccountManager) -> Response:
-    """Confirm or refuse, as the second person, the decision that waits for one."""
+async def sign(request: Request, intake_id: UUID, caller: Signer) -> Response:
+    """Confirm or refuse, as the second person, the decision that waits for one. An API key is no person."""
     asked, body = await read_json(request, SignatureRequest)
 
     async def work(connection: Connection, now: datetime) -> BaseModel:

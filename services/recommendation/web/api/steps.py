@@ -34,9 +34,9 @@ async def once(
 
             return await answer_once(request, connection, caller.id, body, answer)
     except Unfit as refusal:
-        fault = {"field": refusal.field, "message": str(refusal)}
-        detail = f"{refusal.field}: {refusal}"
-        raise Problem(422, "This needs something else", detail, errors=[fault]) from refusal
+        faults = [{"field": field, "message": message} for field, message in refusal.errors.items()]
+        detail = "; ".join(f"{field}: {message}" for field, message in refusal.errors.items())
+        raise Problem(422, "This needs something else", detail, errors=faults) from refusal
 
 
 def unknown(refusal: UnknownCase) -> Problem:
