@@ -74,7 +74,7 @@ async def on_released(connection: Connection, event: RecommendationReleased) -> 
         "expires_at": event.expires_at.isoformat(),
         "by": str(event.by),
     }
-    await timeline.hear(connection, Heard(event, detail, "released"))
+    await timeline.hear(connection, Heard(event, detail, event.state))
     await timeline.keep_document(connection, event, event.document, link_expires_at=event.expires_at)
     await timeline.end_closed_link(connection, event.intake_id)
     link = {"link_id": str(event.link_id), "expires_at": event.expires_at.isoformat()}

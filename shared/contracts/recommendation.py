@@ -80,7 +80,7 @@ class RecommendationReleased(RecommendationEvent):
     """A document was opened to the client, or opened again by a new link.
 
     `document` counts the documents of the intake, and its hash is the SHA-256 of what it says. The link's address is
-    derived from its id.
+    derived from its id. A client who had accepted it still has.
     """
 
     topic: ClassVar[str] = "recommendation.released.v1"
@@ -92,6 +92,7 @@ class RecommendationReleased(RecommendationEvent):
     document_hash: str
     link_id: UUID
     expires_at: datetime
+    state: Literal["released", "accepted"] = "released"
 
 
 class RecommendationOpened(RecommendationEvent):

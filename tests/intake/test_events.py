@@ -294,3 +294,12 @@ async def test_the_reconciler_puts_the_very_same_fact_in_the_outbox(database: Da
     async with database.connection() as connection:
         rows = await connection.fetch("select fact_id from outbox")
     assert [row["fact_id"] for row in rows] == [fact.event_id]
+
+
+async def test_a_new_link_to_what_was_accepted_leaves_it_accepted(database: Database) -> None:
+    intake_id = (await accept(database)).intake_id
+    answered = RecommendationAnswered(
+        intake_id=intake_id, version=4, time=NOW, revision=1, document=1, answer="accepted", reason_code=None
+    )
+    anew = released(intake_id, 5).model_copy(update={"state": "accepted"})
+    assert (await hear(database, released(intake_id, 3), answered, anew)).state == "accepted"

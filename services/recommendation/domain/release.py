@@ -23,8 +23,10 @@ from shared.contracts.recommendation import ClientAnswer, CommercialForm, Declin
 KEPT_OPEN = timedelta(days=30)
 MAX_NAME = 200
 OUT: tuple[ProposalState, ...] = ("released", "accepted", "declined", "expired")
+SHAREABLE: tuple[ProposalState, ...] = ("released", "accepted", "expired")
 
 Visit = Literal["opened", "downloaded"]
+Shared = Literal["released", "accepted"]
 
 
 @dataclass(frozen=True)
@@ -136,10 +138,11 @@ def link(link_id: UUID, number: int, now: datetime) -> Link:
     return Link(link_id, number, now, now + KEPT_OPEN)
 
 
-def share_again(case: Case) -> None:
-    """Raise NotShared unless a new link may be made: the document is out, or ran out, and has no last word yet."""
-    if case.state not in ("released", "expired"):
+def share_again(case: Case) -> Shared:
+    """The state of a case with a new link: what was accepted stays so. Raises NotShared where there is nothing out."""
+    if case.state not in SHAREABLE:
         raise NotShared(case, f"There is nothing to share: this case is {case.state}.")
+    return "accepted" if case.state == "accepted" else "released"
 
 
 def reply(

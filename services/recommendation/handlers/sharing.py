@@ -73,13 +73,13 @@ async def release(
 async def share_again(connection: Connection, intake_id: UUID, reviewer: Reviewer, now: datetime) -> Released:
     """Make a new link in the place of the last and say so. Raises UnknownCase, or OutOfStep where nothing is out."""
     case = await locked(connection, intake_id)
-    releases.share_again(case)
+    state = releases.share_again(case)
     document = await documents.latest(connection, intake_id)
     assert document is not None, "what is released has a document"
     shared = Released(document, releases.link(uuid7(), document.number, now), case.version + 1)
     await documents.add_link(connection, intake_id, shared.link, reviewer.id)
-    await cases.advance(connection, intake_id, case.revision, shared.version, "released")
-    await outbox.say(connection, _released(shared, reviewer, now))
+    await cases.advance(connection, intake_id, case.revision, shared.version, state)
+    await outbox.say(connection, _released(shared, reviewer, now, state))
     await _record_link(connection, "link_made", shared, reviewer, now)
     return shared
 
@@ -119,7 +119,9 @@ def drawn(file: CaseFile, number: int, now: datetime) -> Content:
     return draw_up(basis(file), number=number, company=file.company.name, reviewed_by=reviewed_by, day=now.date())
 
 
-def _released(released: Released, by: Reviewer, now: datetime) -> RecommendationReleased:
+def _released(
+    released: Released, by: Reviewer, now: datetime, state: releases.Shared = "released"
+) -> RecommendationReleased:
     document = released.document
     return RecommendationReleased(
         intake_id=document.intake_id,
@@ -133,4 +135,5 @@ def _released(released: Released, by: Reviewer, now: datetime) -> Recommendation
         document_hash=document.hash,
         link_id=released.link.id,
         expires_at=released.link.expires_at,
+        state=state,
     )
