@@ -22,6 +22,7 @@ from shared.contracts.recommendation import RecommendationCallBooked
 from shared.kafka import hand_over
 from shared.postgres import Database
 from tests.assessment.archetypes import SAAS_SCALE_UP
+from tests.recommendation.conftest import SignIn
 from tests.recommendation.situations import hear
 from tests.recommendation.test_documents_pages import as_read
 from tests.recommendation.test_release import approved, facts, released
@@ -221,7 +222,7 @@ async def test_a_booking_that_needs_more_keeps_what_was_typed(
     for changes, advice in (
         ({"name": ""}, "Give your name"),
         ({"name": "  "}, "Give your name"),
-        ({"starts_at": ""}, "Choose one of those offered."),
+        ({"starts_at": ""}, "Free times Nepal Time (Asia/Kathmandu) To do: Choose a time."),
         ({"zone": "Mars/Olympus"}, "Choose a time zone from the list."),
     ):
         answer = await client.post(f"{link}/call", data=booking(first) | changes)
@@ -284,3 +285,19 @@ async def test_erasure_takes_who_was_to_be_called_and_gives_the_time_back(
     assert "Erased case" in as_read(await anna.get("/reviews/calls/"))
     _, other = await case(database, anna)
     assert first in await times(client, other)
+
+
+async def test_a_case_shows_its_call_in_ones_own_time_and_in_the_clients(
+    client: httpx2.AsyncClient, database: Database, anna: httpx2.AsyncClient, sign_in: SignIn
+) -> None:
+    await offer(anna)
+    intake_id, link = await case(database, anna)
+    (first, *_) = await times(client, link)
+    await client.post(f"{link}/call", data=booking(first))
+    starts_at = datetime.fromisoformat(first)
+    ours, theirs = (starts_at.astimezone(ZoneInfo(zone)) for zone in ("Europe/Vienna", "Asia/Kathmandu"))
+    page = as_read(await anna.get(f"/reviews/{intake_id}/client"))
+    assert 0 < page.index(f"{ours:%H:%M} Central European") < page.index(f"{theirs:%H:%M} there, Nepal Time")
+    of_sales = as_read(await sign_in("sales").get(f"/reviews/{intake_id}/client"))
+    assert f"{theirs:%H:%M} Nepal Time" in of_sales
+    assert "there" not in of_sales

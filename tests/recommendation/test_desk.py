@@ -43,13 +43,15 @@ from services.recommendation.domain.review import (
 )
 from services.recommendation.events import HANDLERS
 from services.recommendation.store import queue
-from shared.access import on_staff_changed
+from shared import access
+from shared.access import Principal, on_staff_changed
 from shared.contracts.intake import IntakeErased, StaffChanged
 from shared.contracts.recommendation import RecommendationAssigned, RecommendationReviewed
 from shared.kafka import hand_over
 from shared.postgres import Database
 from shared.promise import answer_due
 from shared.questionnaire import PUBLISHED
+from shared.service import Settings
 from tests.assessment.archetypes import SAAS_SCALE_UP
 from tests.recommendation.conftest import SignIn
 from tests.recommendation.situations import NORDWIND, NOW, PLAYBOOK, completed, hear
@@ -386,3 +388,37 @@ async def test_the_queue_is_searched_filtered_and_walked_in_the_order_in_which_i
     page = (await client.get(f"/reviews/{second}?company=berg")).text
     assert f'href="/reviews/{first}?company=berg"' in page
     assert f'action="/reviews/{second}/approve?company=berg"' in page
+
+
+async def test_a_key_is_never_the_second_person(
+    client: httpx2.AsyncClient, settings: Settings, sign_in: SignIn, vetoed: str
+) -> None:
+    anna = sign_in("account_manager", of=ANNA)
+    await anna.post(f"{vetoed}/review", json=AGAINST_THE_VETO | {"version": 1})
+    assert settings.signing_key is not None
+    key = Principal(KEY, KEY, "Our website", ("account_manager",), 1)
+    token = access.sign(key, settings.signing_key, issued=NOW, expires=None)
+    client.headers["authorization"] = f"Bearer {token}"
+    refused = await client.post(f"{vetoed}/signature", json={"decision": "confirm", "version": 2})
+    assert (refused.status_code, refused.json()["title"]) == (403, "A person has to do this")
+    page = vetoed.replace(API, "/reviews")
+    assert "Sign it and tell sales" not in (await client.get(page)).text
+    for way in ("confirm", "refuse"):
+        answer = await client.post(f"{page}/{way}", data={"version": 2, "refusal_note": "So."})
+        assert (answer.status_code, "A person has to do this" in answer.text) == (403, True)
+    assert (await anna.get(vetoed)).json()["waiting"]["standing"] == "waits"
+
+
+async def test_a_refused_signature_is_told_where_one_decides_again(sign_in: SignIn, vetoed: str) -> None:
+    anna, boris = (sign_in("account_manager", of=one) for one in (ANNA, BORIS))
+    await anna.post(f"{vetoed}/review", json=AGAINST_THE_VETO | {"version": 1})
+    page = vetoed.replace(API, "/reviews")
+    told = "Boris Vidal refused to sign"
+    assert told not in (await anna.get(page)).text
+    await boris.post(f"{page}/refuse", data={"version": 2, "refusal_note": "No board can do that."})
+    refused = (await anna.get(page)).text
+    assert refused.index(told) < refused.index("No board can do that.") < refused.index("Your decision")
+    late = await boris.post(f"{page}/confirm", data={"version": 2})
+    assert (late.status_code, "Boris Vidal refused to sign the decision" in late.text) == (409, True)
+    await anna.post(f"{page}/return", data={"version": 3, "question": "Who says so?"})
+    assert told not in (await anna.get(page)).text

@@ -71,13 +71,32 @@ async def test_reading_is_noted_by_the_page_and_never_by_fetching_it(
 async def test_a_colleague_who_tries_the_link_out_is_not_counted(
     client: httpx2.AsyncClient, link: str, intake_id: UUID, database: Database, sign_in: SignIn
 ) -> None:
-    session = {"cookie": "advisor=a-session"}
+    signed_in = sign_in("sales").headers["authorization"].removeprefix("Bearer ")
     for place in ("opened", "document.pdf"):
-        assert (await client.post(f"{link}/{place}", headers=session)).is_success
+        assert (await client.post(f"{link}/{place}", headers={"cookie": f"advisor={signed_in}"})).is_success
     page = await case_page(sign_in, intake_id)
     assert "Not opened yet" in page
     assert "Not downloaded yet" in page
     assert "opened" not in await facts(database, intake_id)
+
+
+async def test_whoever_sends_a_cookie_of_their_own_making_is_the_client(
+    client: httpx2.AsyncClient, link: str, intake_id: UUID, sign_in: SignIn
+) -> None:
+    for place in ("opened", "document.pdf"):
+        assert (await client.post(f"{link}/{place}", headers={"cookie": "advisor=a-session"})).is_success
+    page = await case_page(sign_in, intake_id)
+    assert "Opened 1 time," in page
+    assert "Downloaded 1 time" in page
+
+
+async def test_a_colleague_says_nothing_in_the_clients_place(
+    link: str, intake_id: UUID, sign_in: SignIn, database: Database
+) -> None:
+    for place, said in (("answer", {"answer": "accepted", "name": "Ines"}), ("call", {}), ("call/cancel", {})):
+        refused = await sign_in("sales").post(f"{link}/{place}", data=said)
+        assert (refused.status_code, "Only the client answers here" in refused.text) == (403, True)
+    assert await facts(database, intake_id) == ["proposed", "reviewed", "released"]
 
 
 async def test_two_who_open_at_once_are_one_first_time(
@@ -124,8 +143,6 @@ async def test_accepting_is_the_last_word(
     (document,) = case["documents"]
     assert (document["number"], document["link"], document["opened"]) == (1, link, 1)
     assert [(one["answer"], one["name"]) for one in document["answers"]] == [("accepted", "Ines Albrecht")]
-    again = await sign_in("account_manager").post(f"/reviews/{intake_id}/link")
-    assert again.status_code == 409
 
 
 async def test_a_reason_to_decline_that_is_left_behind_does_not_count(
@@ -135,6 +152,31 @@ async def test_a_reason_to_decline_that_is_left_behind_does_not_count(
     assert (await client.post(f"{link}/answer", data=said)).status_code == 303
     case = (await sign_in("sales").get(f"/api/recommendation/intakes/{intake_id}")).json()
     assert case["documents"][0]["answers"][0]["reason_code"] is None
+
+
+async def test_a_link_closed_after_acceptance_can_be_made_anew_and_leaves_it_accepted(
+    client: httpx2.AsyncClient, link: str, intake_id: UUID, sign_in: SignIn, database: Database
+) -> None:
+    anna, place = sign_in("account_manager"), f"/reviews/{intake_id}"
+    await client.post(f"{link}/answer", data={"answer": "accepted", "name": "Ines Albrecht"})
+    await anna.post(f"{place}/link/close")
+    assert (await client.get(link)).status_code == 410
+    assert "Make a new link" in as_read(await anna.get(place))
+    assert (await anna.post(f"{place}/link")).status_code == 303
+    case = (await anna.get(f"/api/recommendation/intakes/{intake_id}")).json()
+    assert case["state"] == "accepted"
+    assert "You have accepted this recommendation" in as_read(await client.get(case["documents"][0]["link"]))
+    async with database.connection() as connection:
+        said = await connection.fetch(
+            "select payload::jsonb from fact where topic like '%.released.%' order by version"
+        )
+    assert [row["payload"]["state"] for row in said] == ["released", "accepted"]
+
+
+async def test_closing_a_link_asks_before_it_does(link: str, intake_id: UUID, sign_in: SignIn) -> None:
+    page = await case_page(sign_in, intake_id)
+    assert "Close the link The client can then no longer read the document" in page
+    assert "Close it for good" in page
 
 
 @pytest.mark.parametrize("reason", ["price", "other"])

@@ -112,6 +112,14 @@ async def test_a_report_that_cannot_be_drawn_says_what_to_choose(sign_in: SignIn
         assert (await client.get(f"{path}?{query}")).status_code == 422
 
 
+async def test_days_in_the_wrong_order_are_told_beside_the_form(sign_in: SignIn) -> None:
+    page = await sign_in("account_manager").get("/reviews/report?since=2027-01-01&until=2026-01-01")
+    assert page.status_code == 422
+    assert page.text.count("Choose a last day that is not before the first.") == 2
+    assert 'value="2027-01-01"' in page.text
+    assert 'value="2026-01-01" aria-invalid="true" aria-describedby="until-error"' in page.text
+
+
 async def test_a_report_on_nothing_says_how_it_fills(sign_in: SignIn) -> None:
     page = (await sign_in("account_manager").get("/reviews/report")).text
     assert "Nothing is decided here yet" in page

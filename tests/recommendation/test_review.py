@@ -152,6 +152,21 @@ def test_a_decision_on_an_older_version_is_refused_with_the_present_state(asked:
         assert refused.value.case is present
 
 
+def test_an_override_without_reason_and_words_is_told_both() -> None:
+    with pytest.raises(ReasonNeeded) as refused:
+        reviewed(case(), decision="override", model="hybrid")
+    assert list(refused.value.errors) == ["reason_code", "note"]
+    with pytest.raises(ReasonNeeded) as refused:
+        reviewed(case(), decision="override", model="hybrid", reason_code="client_choice")
+    assert list(refused.value.errors) == ["note"]
+
+
+def test_a_note_that_is_far_too_long_is_refused_before_it_is_tidied() -> None:
+    for note in ("e" + "\u0301" * 64_000, "e" + " " * 4 * MAX_NOTE):
+        with pytest.raises(ValidationError, match="Use at most 2000 characters"):
+            ReviewRequest(decision="approve", note=note, version=1)
+
+
 @pytest.mark.parametrize("state", DECIDED)
 @pytest.mark.parametrize("version", [1, 2])
 def test_a_second_decision_is_refused_with_the_first(state: ProposalState, version: int) -> None:

@@ -445,7 +445,8 @@ async def test_sales_read_and_do_not_decide(event: AssessmentCompleted, database
 
 async def test_others_see_nothing(event: AssessmentCompleted, app: FastAPI, sign_in: SignIn) -> None:
     for path in ("/reviews/", address(event.intake_id)):
-        refused = await sign_in("rubric_owner", "admin").get(path)
+        assert (await sign_in("rubric_owner", "admin").get(path)).status_code == 403
+        refused = await sign_in("rubric_owner").get(path)
         assert refused.status_code == 403
         assert "This needs the role sales or account manager. Ask an admin for it." in as_read(refused)
         assert 'href="/account/">See your roles<' in refused.text
@@ -475,3 +476,24 @@ async def test_a_form_without_its_version_or_far_too_large_is_refused(
     large = await client.post(f"{page}/approve", data={"version": 1, "approval_note": "x" * 10_000_000})
     assert large.status_code == 413
     assert await state_of(database, event.intake_id) == ("proposed", 1)
+
+
+async def test_an_empty_override_says_all_that_is_missing(event: AssessmentCompleted, sign_in: SignIn) -> None:
+    page = await sign_in("account_manager").post(f"{address(event.intake_id)}/override", data={"version": 1})
+    assert page.status_code == 422
+    for advice in ("Choose the reason that comes nearest.", "Say in a sentence or two why you decide otherwise."):
+        assert page.text.count(advice) == 2, "above and at its field"
+
+
+async def test_who_comes_late_is_told_who_did_what(event: AssessmentCompleted, sign_in: SignIn) -> None:
+    case = address(event.intake_id)
+    await sign_in("account_manager", name="Mia Manager").post(f"{case}/claim", data={"version": 1})
+    late = await sign_in("account_manager").post(f"{case}/approve", data={"version": 1})
+    assert late.status_code == 409
+    said = "The case moved on while you read. Look again, then decide. Mia Manager took it up just now."
+    assert said in as_read(late).replace(" .", ".")
+    await sign_in("account_manager", name="Tom Berg").post(
+        f"{case}/return", data={"version": 2, "question": "Until when?"}
+    )
+    again = as_read(await sign_in("account_manager").post(f"{case}/approve", data={"version": 2}))
+    assert "Tom Berg returned it with a question just now" in again

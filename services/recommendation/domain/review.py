@@ -1,7 +1,7 @@
 """How a proposal is reviewed: who takes it up, what may be decided and by whom, and how a decision is taken back."""
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Literal, TypeAlias
@@ -17,6 +17,10 @@ WAITING: tuple[ProposalState, ...] = ("proposed", "in_review", "returned")
 DECIDED: tuple[ProposalState, ...] = ("approved", "overridden")
 STATE_AFTER: dict[Decision, ProposalState] = {"approve": "approved", "override": "overridden", "return": "returned"}
 MAX_NOTE = 2000
+WHY_NEEDED = {
+    "reason_code": "Choose the reason that comes nearest.",
+    "note": "Say in a sentence or two why you decide otherwise.",
+}
 
 Ending: TypeAlias = Literal["confirmed", "refused", "undone"]
 Standing: TypeAlias = Literal["stands", "waits", "refused", "undone"]
@@ -104,7 +108,8 @@ class Case:
 
 def readable(note: str) -> str | None:
     """What somebody typed, tidied, None where it is empty. Raises ValueError where it cannot be kept."""
-    note = unicodedata.normalize("NFC", note.replace("\r\n", "\n")).strip()
+    if len(note) <= 4 * MAX_NOTE:  # composing takes time by the square of the length
+        note = unicodedata.normalize("NFC", note.replace("\r\n", "\n")).strip()
     if len(note) > MAX_NOTE:
         raise ValueError(f"Use at most {MAX_NOTE} characters.")
     if any(unicodedata.category(character) in ("Cc", "Cs") and character not in "\n\t" for character in note):
@@ -177,11 +182,12 @@ class NothingToUndo(OutOfStep):
 
 
 class Unfit(ValueError):
-    """A decision that cannot stand as it was sent: which field to change, and how."""
+    """A decision that cannot stand as it was sent: which field to change, and how; `errors` are all such fields."""
 
-    def __init__(self, field: str, message: str) -> None:
+    def __init__(self, field: str, message: str, errors: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
         self.field = field
+        self.errors = dict(errors or {field: message})
 
 
 class ReasonNeeded(Unfit):
@@ -320,9 +326,7 @@ def _in_step(case: Case, version: int) -> None:
     if case.state not in WAITING:
         raise NotReviewable(case, f"This request is {case.state}, so there is nothing to decide.")
     if case.version != version:
-        raise StaleVersion(
-            case, f"The case moved on while you read: it is at version {case.version} now. Look again, then decide."
-        )
+        raise StaleVersion(case, "The case moved on while you read. Look again, then decide.")
 
 
 def _keeping(case: Case, request: ReviewRequest) -> tuple[Model, CommercialForm]:
@@ -337,10 +341,9 @@ def _keeping(case: Case, request: ReviewRequest) -> tuple[Model, CommercialForm]
 
 def _overriding(case: Case, request: ReviewRequest, playbook: Playbook) -> tuple[Model, CommercialForm]:
     """The model and form of an override; where it changes the model alone, the playbook's rules give the form."""
-    if request.reason_code is None:
-        raise ReasonNeeded("reason_code", "Choose the reason that comes nearest.")
-    if request.note is None:
-        raise ReasonNeeded("note", "Say in a sentence or two why you decide otherwise.")
+    missing = {name: advice for name, advice in WHY_NEEDED.items() if getattr(request, name) is None}
+    if missing:
+        raise ReasonNeeded(*next(iter(missing.items())), missing)
     model = request.model or case.model
     rule, _ = playbook.commercial_form(model, case.answers)
     form = request.commercial_form or rule.form

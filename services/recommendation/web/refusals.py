@@ -8,7 +8,7 @@ from services.recommendation.domain.review import Unfit
 def errors_of(refusal: Unfit | ValidationError) -> dict[str, str]:
     """What to do about each field of the form."""
     if isinstance(refusal, Unfit):
-        return {refusal.field: str(refusal)}
+        return refusal.errors
     return {
         str(fault["loc"][0]): fault["msg"].removeprefix("Value error, ")
         if fault["type"] == "value_error"

@@ -12,6 +12,8 @@ from services.recommendation.store.report import Asked
 from shared.contracts.recommendation import Model
 from shared.service import Problem
 
+BACKWARDS = "Choose a last day that is not before the first."
+
 
 @dataclass(frozen=True)
 class Filters:
@@ -34,6 +36,12 @@ class Filters:
         return f"?{urlencode(said)}" if said else ""
 
     @property
+    def is_backwards(self) -> bool:
+        """True where the last day lies before the first. Raises ValueError."""
+        asked = self.asked
+        return asked.since is not None and asked.until is not None and asked.until < asked.since
+
+    @property
     def asked(self) -> Asked:
         """What to ask the store for. Raises ValueError."""
         if self.model not in ("", *get_args(Model)):
@@ -50,13 +58,20 @@ class Filters:
 def _filters(since: str = "", until: str = "", model: str = "", reason: str = "", person: str = "") -> Filters:
     found = Filters(since, until, model, reason, person)
     try:
-        asked = found.asked
+        _ = found.asked
     except ValueError as error:
         advice = "Give days as 2026-11-30, and a model and a person as they are listed."
         raise Problem(422, "This report cannot be drawn", advice) from error
-    if asked.since and asked.until and asked.until < asked.since:
-        raise Problem(422, "This report cannot be drawn", "Choose a last day that is not before the first.")
     return found
 
 
-Wanted = Annotated[Filters, Depends(_filters)]
+Typed = Annotated[Filters, Depends(_filters)]
+
+
+def _in_order(typed: Typed) -> Filters:
+    if typed.is_backwards:
+        raise Problem(422, "This report cannot be drawn", BACKWARDS)
+    return typed
+
+
+Wanted = Annotated[Filters, Depends(_in_order)]

@@ -13,8 +13,8 @@ from services.recommendation.domain.assignment import Absence, is_overdue
 from services.recommendation.domain.lines import may_edit
 from services.recommendation.domain.offer import forbidden, vetoes_on
 from services.recommendation.domain.playbook import Playbook, Veto
-from services.recommendation.domain.release import OUT
-from services.recommendation.domain.review import DECIDED, WAITING, Reviewer
+from services.recommendation.domain.release import OUT, SHAREABLE
+from services.recommendation.domain.review import DECIDED, WAITING, Reviewer, Sequel
 from services.recommendation.handlers.lines import blueprint_of
 from services.recommendation.handlers.playbooks import PLAYBOOKS
 from services.recommendation.store import cases, colleagues, similar
@@ -23,7 +23,7 @@ from services.recommendation.store.cases import CaseFile
 from services.recommendation.web import firmness, wording
 from services.recommendation.web.callers import Reader
 from services.recommendation.web.releases import shown
-from services.recommendation.web.reviews.history import history
+from services.recommendation.web.reviews.history import history, lately
 from services.recommendation.web.reviews.lists import Listed, Listing
 from services.recommendation.web.since import since_release
 from shared.access import Principal
@@ -128,7 +128,9 @@ async def show(
         forms=forms,
         reasons=reasons,
         decision=file.review if file.state in (*DECIDED, *OUT, "returned") else None,
+        refused=_refused(file),
         history=history(file),
+        lately=lately(file) if attempt.moved_on and file.state in WAITING and not file.waiting else None,
         is_waiting=file.state in WAITING,
         is_overdue=is_overdue(file.state, file.proposed_at, now) if file.proposed_at else False,
         due_at=answer_due(file.proposed_at) if file.proposed_at else None,
@@ -150,6 +152,7 @@ async def show(
         due_words=wording.DUE,
         declined=wording.DECLINED,
         may_release=file.state in DECIDED and staff.may("account_manager"),
+        may_share=file.state in SHAREABLE and staff.may("account_manager"),
         attempt=attempt,
         entered=[words.get(value, value) for value in attempt.typed.values() if value],
     )
@@ -166,8 +169,16 @@ def _steps(file: CaseFile, staff: Principal) -> set[Step]:
     is_author = staff.id in file.authors
     if file.waiting is None:
         return {"assign", "return"} if is_author else {"assign", "return", "approve", "override"}
-    may_sign = not is_author and file.waiting.by.id != staff.id
+    may_sign = staff.is_person and not is_author and file.waiting.by.id != staff.id
     return {"assign", "undo", "confirm", "refuse"} if may_sign else {"assign", "undo"}
+
+
+def _refused(file: CaseFile) -> Sequel | None:
+    """Why the last decision does not hold, where a second person refused to sign it and nobody has decided since."""
+    decision = file.reviews[0] if file.reviews and file.state in WAITING else None
+    if decision is None or decision.revision != file.revision or decision.standing != "refused":
+        return None
+    return decision.sequels[-1]
 
 
 def _called(colleague: Reviewer, absences: Mapping[UUID, Absence]) -> str:

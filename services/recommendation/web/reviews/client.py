@@ -16,7 +16,7 @@ from services.recommendation.handlers import correspondence
 from services.recommendation.handlers.case import UnknownCase
 from services.recommendation.handlers.outcome import record_outcome
 from services.recommendation.handlers.playbooks import PLAYBOOKS
-from services.recommendation.store import cases, documents
+from services.recommendation.store import calls, cases, documents
 from services.recommendation.web import wording
 from services.recommendation.web.callers import AccountManager, Reader, reviewer
 from services.recommendation.web.refusals import errors_of
@@ -111,6 +111,7 @@ async def _page(
             raise nowhere()
         shelf = await documents.shelf(connection, intake_id)
         since = await since_release(connection, intake_id, shelf)
+        hours = await calls.hours(connection, staff.id)
     playbook = PLAYBOOKS[file.questionnaire or PUBLISHED]
     attempt = attempt or Attempt({})
     return pages.render(
@@ -120,6 +121,7 @@ async def _page(
         staff=staff,
         case=file,
         since=since,
+        zone=hours.zone if hours else None,
         document=shelf[0].document if shelf else None,
         playbook=playbook,
         is_manager=staff.may("account_manager"),

@@ -20,7 +20,7 @@ from services.recommendation.domain.review import (
 )
 from services.recommendation.handlers import assignment, decision
 from services.recommendation.handlers.case import UnknownCase
-from services.recommendation.web.callers import AccountManager, reviewer
+from services.recommendation.web.callers import AccountManager, Signer, reviewer
 from services.recommendation.web.refusals import errors_of
 from services.recommendation.web.reviews.case import Attempt, Step, back_to, nowhere, show
 from services.recommendation.web.reviews.lists import Listed, Listing
@@ -104,13 +104,13 @@ async def send_back(at: At, version: Version, question: Text = "") -> Response:
 
 
 @router.post("/{intake_id:uuid}/confirm")
-async def confirm(at: At, version: Version) -> Response:
+async def confirm(at: At, _: Signer, version: Version) -> Response:
     """Sign a decision as the second person."""
     return await _sign(at, Attempt("confirm"), {"decision": "confirm", "version": version})
 
 
 @router.post("/{intake_id:uuid}/refuse")
-async def refuse(at: At, version: Version, refusal_note: Text = "") -> Response:
+async def refuse(at: At, _: Signer, version: Version, refusal_note: Text = "") -> Response:
     """Refuse, as the second person, to sign."""
     asked = {"decision": "refuse", "version": version, "note": refusal_note}
     return await _sign(at, Attempt("refuse", {"refusal_note": refusal_note}), asked)

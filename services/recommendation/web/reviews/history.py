@@ -1,6 +1,6 @@
 """What colleagues did with a case, as one list."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
@@ -8,8 +8,20 @@ from typing import Literal, TypeAlias
 from services.recommendation.domain.assignment import Assignment
 from services.recommendation.domain.review import Ending, Review, Reviewer
 from services.recommendation.store.cases import CaseFile
+from shared.contracts.recommendation import Decision
 
 Kind: TypeAlias = Literal["given", "decided"] | Ending
+
+DECIDED: Mapping[Decision, str] = {
+    "approve": "approved it",
+    "override": "decided otherwise",
+    "return": "returned it with a question",
+}
+ENDED: Mapping[Kind, str] = {
+    "confirmed": "signed the decision",
+    "refused": "refused to sign the decision",
+    "undone": "took the decision back",
+}
 
 
 @dataclass(frozen=True)
@@ -28,6 +40,31 @@ class Deed:
 def history(file: CaseFile) -> list[Deed]:
     """What colleagues did, last first."""
     return sorted(_deeds(file), key=lambda deed: deed.version, reverse=True)
+
+
+@dataclass(frozen=True)
+class Lately:
+    """What a colleague did last, in words."""
+
+    words: str
+    at: datetime
+
+
+def lately(file: CaseFile) -> Lately | None:
+    """What brought the case to its version; None where no colleague did."""
+    done = [(deed.version, Lately(_words(deed), deed.at)) for deed in _deeds(file)]
+    done += [(edit.version, Lately(f"{edit.by.name} changed its blueprint", edit.at)) for edit in file.edits]
+    return next((one for version, one in done if version == file.version), None)
+
+
+def _words(deed: Deed) -> str:
+    if deed.assignment and deed.assignment.assignee.id == deed.by.id:
+        return f"{deed.by.name} took it up"
+    if deed.assignment:
+        return f"{deed.by.name} gave it to {deed.assignment.assignee.name}"
+    if deed.kind == "decided" and deed.review:
+        return f"{deed.by.name} {DECIDED[deed.review.decision]}"
+    return f"{deed.by.name} {ENDED[deed.kind]}"
 
 
 def _deeds(file: CaseFile) -> Iterator[Deed]:

@@ -12,7 +12,7 @@ from services.recommendation.handlers.playbooks import PLAYBOOKS
 from services.recommendation.store import report as reports
 from services.recommendation.store.report import Asked, Judged
 from services.recommendation.web.callers import AccountManager
-from services.recommendation.web.reporting import Wanted
+from services.recommendation.web.reporting import BACKWARDS, Typed, Wanted
 from shared import audit
 from shared.contracts.recommendation import Model
 from shared.pages import Pages
@@ -42,7 +42,7 @@ router = APIRouter()
 
 @router.get("/report")
 async def report(
-    request: Request, staff: AccountManager, wanted: Wanted, page: Annotated[int, Query(ge=1, le=10_000)] = 1
+    request: Request, staff: AccountManager, wanted: Typed, page: Annotated[int, Query(ge=1, le=10_000)] = 1
 ) -> HTMLResponse:
     """The counts, and the decisions behind them."""
     database: Database = request.app.state.database
@@ -55,7 +55,9 @@ async def report(
     return pages.render(
         request,
         "reviews/report.html",
+        status=422 if wanted.is_backwards else 200,
         staff=staff,
+        errors={"until": BACKWARDS} if wanted.is_backwards else {},
         report=found,
         items=judged,
         wanted=wanted,
