@@ -52,15 +52,15 @@ def up(*, port: int = 8000, host: str = "127.0.0.1", data: Path = laptop.DEFAULT
     async def when_ready(settings: Settings) -> None:
         async with connected(settings, "intake") as database:
             link = await accounts.first_admin_link(database, settings)
-        invitation = f"Make the first account here, once: {settings.public_url}{link}"
+        first = f"Make the first account here, once: {settings.public_url}{link}" if link else ""
         say(f"ready http://{host}:{port}")
-        if link is not None:
-            laptop.report(invitation)
+        if first:
+            laptop.report(first)
         if demo:
             await fill(settings, say=laptop.report)
             laptop.report(f"The examples are in: {settings.public_url}")
-            if link is not None:
-                laptop.report(f"{invitation}\nThen give yourself the roles that read cases, under People.")
+            if first:
+                laptop.report(f"{first}\nThen give yourself the roles that read cases, under People.")
 
     run(laptop.up(data, host, port, when_ready))
 

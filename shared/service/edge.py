@@ -98,7 +98,7 @@ def _methods(app: FastAPI, path: str) -> set[str]:
     """What can be done at an address."""
     found: set[str] = set()
     for route in iter_route_contexts(app.routes):
-        pattern, _, _ = compile_path(f"{route.path}" if route.methods else f"{route.path}/{{path:path}}")
+        pattern, _, _ = compile_path(str(route.path) if route.methods else f"{route.path}/{{path:path}}")
         if pattern.match(path):
             found |= route.methods or MOUNTED
     return found

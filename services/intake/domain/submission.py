@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from email_validator import EmailNotValidError, validate_email
+from email_validator import EmailNotValidError, ValidatedEmail, validate_email
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from services.intake.domain.countries import COUNTRIES
@@ -78,9 +78,14 @@ def _country(code: str) -> str:
     return code
 
 
+def mail_address(text: str) -> ValidatedEmail:
+    """An address that every mail server takes, in its ASCII form at least; raises EmailNotValidError."""
+    return validate_email(text, allow_smtputf8=False, check_deliverability=False)
+
+
 def _email(address: str) -> str:
     try:
-        return validate_email(_plain(address), allow_smtputf8=False, check_deliverability=False).normalized
+        return mail_address(_plain(address)).normalized
     except EmailNotValidError as error:
         raise ValueError(gettext_noop("Give an e-mail address such as name@company.com.")) from error
 

@@ -13,11 +13,11 @@ from zoneinfo import ZoneInfo
 
 import aiosmtplib
 from babel import dates
-from email_validator import validate_email
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import SecretStr
 
 from services.intake.domain.mail import OF_A_CALL, Addressee, Mail
+from services.intake.domain.submission import mail_address
 from services.intake.handlers import links
 from shared.appointment import Appointment, calendar_file, method
 from shared.language import Language, language
@@ -66,8 +66,7 @@ def _composed(mail: Mail, addressee: Addressee, settings: Settings, shows_link: 
     message["Message-ID"] = f"<{mail.id}.{mail.issue}@{urlsplit(settings.public_url).hostname}>"
     message["Date"] = format_datetime(datetime.now(UTC))
     message["Subject"] = subject
-    address = validate_email(addressee.email, allow_smtputf8=False, check_deliverability=False).ascii_email
-    message["To"] = Address(addressee.name, addr_spec=address)
+    message["To"] = Address(addressee.name, addr_spec=mail_address(addressee.email).ascii_email)
     if settings.mail_from is not None:
         name, address = parseaddr(settings.mail_from)
         message["From"] = Address(name, addr_spec=address)

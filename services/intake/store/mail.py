@@ -1,6 +1,6 @@
 """Outgoing mail: what is to be sent when, and what became of it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -99,6 +99,18 @@ async def last(connection: Connection, kind: Kind, about: UUID) -> Mail | None:
         "select * from mail where kind = $1 and about = $2 order by queued_at desc limit 1", kind, about
     )
     return None if row is None else _mail(row)
+
+
+async def invited(connection: Connection, drafts: Collection[UUID]) -> dict[UUID, Mail]:
+    """For each draft whose personal link was mailed, the invitation or reminder that was queued last."""
+    rows = await connection.fetch(
+        """
+        select distinct on (about) * from mail
+        where about = any($1) and kind in ('invitation', 'invitation_reminder') order by about, queued_at desc
+        """,
+        list(drafts),
+    )
+    return {row["about"]: _mail(row) for row in rows}
 
 
 async def outgoing(

@@ -11,8 +11,7 @@ from pydantic import ValidationError
 
 from services.intake.domain.drafts import CHOOSE, Draft
 from services.intake.domain.duplicates import Known
-from services.intake.domain.invitations import Invitation, InvitationForm, NotOpen, UnknownInvitation
-from services.intake.domain.mail import Kind
+from services.intake.domain.invitations import InvitationForm, NotOpen, UnknownInvitation
 from services.intake.domain.submission import MAX_TEXT
 from services.intake.handlers import links, prospects
 from services.intake.store import drafts, invitations, mail
@@ -58,7 +57,7 @@ async def overview(request: Request, staff: Sales, whose: str = "mine", before: 
         rows = await invitations.page(
             connection, made_by=staff.id if whose == "mine" else None, before=before, limit=PAGE
         )
-        mailed = {row.id: await mail.last(connection, _kind(row), row.id) for row in rows if row.mailed_at}
+        mailed = await mail.invited(connection, [row.id for row in rows])
     return page(
         request,
         "invitations.html",
@@ -70,10 +69,6 @@ async def overview(request: Request, staff: Sales, whose: str = "mine", before: 
         total=len(load().questions),
         earlier=rows[-1].begun_at if len(rows) == PAGE else None,
     )
-
-
-def _kind(row: Invitation) -> Kind:
-    return "invitation_reminder" if row.reminded_at else "invitation"
 
 
 @router.get("/new")

@@ -41,12 +41,12 @@ async def submit(request: Request, token: str) -> Response:
     if not form.keys() <= {"consent"}:
         raise not_this_form()
     is_agreed = form.get("consent") == "yes"
-    sends_receipt = is_agreed and await _may_write(request, await opened(request, token))
     database: Database = request.app.state.database
     async with database.transaction() as connection:
         draft = await locked(request, connection, token)
         errors = {} if draft.sent_at else draft.missing | ({} if is_agreed else {"consent": AGREE})
         if not draft.sent_at and not errors:
+            sends_receipt = await _may_write(request, draft)
             await accept(connection, draft, ConsentForm(given=True), sends_receipt=sends_receipt)
     if errors:
         return _review(request, token, draft, is_agreed=is_agreed, errors=errors)
@@ -108,8 +108,6 @@ async def status(request: Request, token: str, seen: str = "") -> Response:
 
 async def _may_write(request: Request, draft: Draft) -> bool:
     """Whether a receipt may go out: anybody can have it carry a name of theirs to an address of theirs."""
-    if draft.sent_at or draft.missing:
-        return False
     mail_requests: Attempts = request.app.state.mail_requests
     try:
         await mail_requests.count(draft.entry("contact_email").value.lower(), network(request))
